@@ -1,0 +1,44 @@
+// Import directions of docs/decisions: what each folder may import besides itself. Tests may import anything.
+const folders = {
+  foundation: ['contracts'],
+  contracts: [],
+  crds: ['contracts', 'foundation'],
+  'inference-server': ['contracts', 'foundation'],
+  'control-plane/access': ['contracts'],
+  'control-plane/limits': ['contracts', 'foundation'],
+  'control-plane/identity': ['contracts', 'foundation'],
+  'control-plane/audit': ['contracts', 'foundation'],
+  'control-plane/quota': ['contracts', 'foundation'],
+  'control-plane/model-store': ['contracts', 'foundation'],
+  'control-plane/gateway': ['contracts', 'foundation', 'control-plane/(access|limits|quota|audit|identity)'],
+  'control-plane/api': [
+    'contracts',
+    'foundation',
+    'crds',
+    'control-plane/(access|limits|quota|audit|identity)',
+  ],
+};
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-tests-in-the-product',
+      severity: 'error',
+      from: { pathNot: '(\\.test\\.ts$|^test/)' },
+      to: { path: '(\\.test\\.ts$|^test/)' },
+    },
+    ...Object.entries(folders).map(([folder, allowed]) => ({
+      name: `${folder}-imports`,
+      severity: 'error',
+      from: { path: `^${folder}/`, pathNot: '\\.test\\.ts$' },
+      to: { path: '^[^/]+/', pathNot: [`^(${[folder, ...allowed].join('|')})/`, '^node_modules/'] },
+    })),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js'] },
+  },
+};

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+
+export const role = z.enum([
+  'platform-admin',
+  'tenant-admin',
+  'developer',
+  'editor',
+  'tester',
+  'viewer',
+  'guest',
+]);
+export type Role = z.infer<typeof role>;
+
+/** Who acts. A principal belongs to exactly one tenant. */
+export const principal = z.strictObject({
+  id: z.string().min(1),
+  tenant: z.string().min(1),
+  kind: z.enum(['user', 'application']),
+  name: z.string().min(1),
+  department: z.string().default(''),
+  role,
+});
+export type Principal = z.infer<typeof principal>;

@@ -1,0 +1,66 @@
+import { CompactSign, compactVerify, type CryptoKey } from 'jose';
+import { z } from 'zod';
+import { principal } from './principal.ts';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const cidr = z.string().min(1);
+
+export const tenantPolicy = z.strictObject({
+  plan: z.enum(['free', 'enterprise']),
+  limits: z.strictObject({
+    requestsPerMinute: z.int().positive(),
+    requestsPerDay: z.int().nonnegative(),
+    requestsPerMonth: z.int().nonnegative(),
+  }),
+  access: z.strictObject({
+    /** Empty: from anywhere. */
+    allowedCidrs: z.array(cidr),
+    /** The per-minute window does not apply to requests from these. */
+    unlimitedCidrs: z.array(cidr),
+  }),
+});
+export type TenantPolicy = z.infer<typeof tenantPolicy>;
+
+export const serviceRoute = z.strictObject({
+  tenant: z.string().min(1),
+  name: z.string().min(1),
+  engine: z.enum(['onnx', 'container']),
+  /** Base URLs of the pods or processes that answer for it. */
+  endpoints: z.array(z.url()),
+  /** Why it must not be called, in a sentence; absent when it may be. */
+  unavailable: z.string().optional(),
+  maxBodyBytes: z.int().positive(),
+  timeoutSeconds: z.int().positive(),
+});
+export type ServiceRoute = z.infer<typeof serviceRoute>;
+
+/** Everything a gateway needs to decide without asking anyone. Keys are `{tenant}`, `{tenant}/{service}`, ids. */
+export const snapshot = z.strictObject({
+  version: z.string().min(1),
+  issuedAt: z.iso.datetime(),
+  tenants: z.record(z.string(), tenantPolicy),
+  services: z.record(z.string(), serviceRoute),
+  principals: z.record(z.string(), principal),
+  /** By the SHA-256 of the whole key. */
+  keys: z.record(
+    sha256,
+    z.strictObject({ id: z.string(), principal: z.string(), expiresAt: z.iso.datetime().optional() }),
+  ),
+});
+export type Snapshot = z.infer<typeof snapshot>;
+
+const TYP = 'imageplane-snapshot+jws';
+
+export async function signSnapshot(value: Snapshot, privateKey: CryptoKey): Promise<string> {
+  return new CompactSign(Buffer.from(JSON.stringify(value)))
+    .setProtectedHeader({ alg: 'EdDSA', typ: TYP })
+    .sign(privateKey);
+}
+
+/** @throws when the signature or the shape is wrong: such a snapshot is never used. */
+export async function verifySnapshot(token: string, publicKey: CryptoKey): Promise<Snapshot> {
+  const { payload, protectedHeader } = await compactVerify(token, publicKey, { algorithms: ['EdDSA'] });
+  if (protectedHeader.typ !== TYP)
+    throw new Error(`a snapshot was expected, not ${String(protectedHeader.typ)}`);
+  return snapshot.parse(JSON.parse(Buffer.from(payload).toString('utf8')));
+}
