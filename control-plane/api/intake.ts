@@ -1,0 +1,84 @@
+import express, { type Express } from 'express';
+import type pg from 'pg';
+import { type UsageEvent, usageEvent, usageIntakeRequest, type UsageIntakeResponse } from '../../contracts/usage-event.ts';
+import { RequestError } from '../../foundation/errors.ts';
+import { errorHandler } from '../../foundation/http.ts';
+import type { Logger } from '../../foundation/logger.ts';
+import { bearerToken, secretsEqual, sha256Hex } from '../../foundation/secret.ts';
+import { recordUsage } from '../quota/usage-events.ts';
+import { databaseErrors } from './database-errors.ts';
+
+const DAY_MS = 86_400_000;
+/** An outbox may have waited through a long outage; a clock may be a little ahead. */
+const OLDEST_MS = 60 * DAY_MS;
+const NEWEST_MS = DAY_MS;
+
+interface IntakeOptions {
+  pool: pg.Pool;
+  /** SHA-256 of each service's token, by `{tenant}/{service}`. */
+  tokens: ReadonlyMap<string, string>;
+  now: () => Date;
+  logger: Logger;
+}
+
+/** Usage events of the inference servers: each counts once, by id, for the service whose token brought it. */
+export function createIntake({ pool, tokens, now, logger }: IntakeOptions): Express {
+  const app = express().disable('x-powered-by');
+  app.post('/v1/usage-events', express.json({ limit: '2mb' }), async (request, response) => {
+    const sender = senderOf(bearerToken(request.headers.authorization), tokens);
+    if (sender === undefined)
+      throw new RequestError(401, 'token_unknown', 'The usage token is missing or not known. Check usage.tokenFile.');
+    const body = usageIntakeRequest.safeParse(request.body);
+    if (!body.success)
+      throw new RequestError(400, 'malformed_usage', 'The body must be {"events": [1 to 500 usage events]}.');
+    const { good, rejected } = sortEvents(body.data.events, sender, now());
+    const accepted = good.length === 0 ? 0 : await recordUsage(pool, good);
+    if (rejected.length > 0) logger.warn({ sender, rejected: rejected.slice(0, 5) }, 'usage events were rejected');
+    const answer: UsageIntakeResponse = { accepted, duplicates: good.length - accepted, rejected };
+    response.json(answer);
+  });
+  app.use(() => {
+    throw new RequestError(404, 'not_found', 'Usage events go to POST /v1/usage-events.');
+  });
+  app.use(databaseErrors);
+  app.use(errorHandler(logger));
+  return app;
+}
+
+function senderOf(token: string | undefined, tokens: ReadonlyMap<string, string>): string | undefined {
+  if (token === undefined) return undefined;
+  const given = sha256Hex(token);
+  let found: string | undefined;
+  for (const [service, expected] of tokens) if (secretsEqual(given, expected)) found = service;
+  return found;
+}
+
+function sortEvents(
+  events: unknown[],
+  sender: string,
+  now: Date,
+): { good: UsageEvent[]; rejected: UsageIntakeResponse['rejected'] } {
+  const good: UsageEvent[] = [];
+  const rejected: UsageIntakeResponse['rejected'] = [];
+  for (const [index, value] of events.entries()) {
+    const parsed = usageEvent.safeParse(value);
+    const reason = parsed.success
+      ? refusal(parsed.data, sender, now)
+      : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+    if (parsed.success && reason === undefined) good.push(parsed.data);
+    else rejected.push({ index, reason: reason ?? 'not a usage event' });
+  }
+  return { good, rejected };
+}
+
+function refusal(event: UsageEvent, sender: string, now: Date): string | undefined {
+  if (`${event.tenant}/${event.service}` !== sender) return `this token is for ${sender} alone`;
+  const age = now.getTime() - timeOfUuidV7(event.id);
+  if (age > OLDEST_MS || age < -NEWEST_MS) return 'the time in the id is too far from now';
+  return undefined;
+}
+
+/** Milliseconds since 1970 (RFC 9562, section 5.7). */
+function timeOfUuidV7(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}

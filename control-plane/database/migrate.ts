@@ -1,0 +1,29 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import type pg from 'pg';
+import { up as tables } from './migrations/0001-tables.ts';
+import { up as ledger } from './migrations/0002-ledger.ts';
+import { up as grants } from './migrations/0003-grants.ts';
+
+/** In their order; a migration that has landed is never changed. */
+const migrations = {
+  '0001-tables': { up: tables },
+  '0002-ledger': { up: ledger },
+  '0003-grants': { up: grants },
+};
+
+/** Brings the database to the newest schema. Safe to run from several processes at once: kysely takes a lock. */
+export async function migrate(pool: pg.Pool): Promise<string[]> {
+  await pool.query('CREATE SCHEMA IF NOT EXISTS imageplane');
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  const migrator = new Migrator({
+    db,
+    migrationTableSchema: 'imageplane',
+    provider: { getMigrations: () => Promise.resolve(migrations) },
+  });
+  const { error, results = [] } = await migrator.migrateToLatest();
+  const failed = results.find(({ status }) => status === 'Error');
+  if (error !== undefined)
+    throw new Error(`Migration ${failed?.migrationName ?? ''} failed`, { cause: error });
+  return results.map(({ migrationName }) => migrationName);
+}

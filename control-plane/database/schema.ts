@@ -1,0 +1,62 @@
+import { type Generated, Kysely, PostgresDialect } from 'kysely';
+import type pg from 'pg';
+import type { Principal, Role } from '../../contracts/principal.ts';
+
+/** The tables that are queried by kysely; the ledger's are moved by its SQL functions alone. */
+export interface Schema {
+  principal: {
+    id: string;
+    tenant: string;
+    kind: Principal['kind'];
+    name: string;
+    department: string;
+    role: Role;
+    created_at: Generated<Date>;
+    disabled_at: Date | null;
+  };
+  api_key: {
+    id: string;
+    principal: string;
+    sha256: string;
+    created_at: Generated<Date>;
+    created_by: string;
+    expires_at: Date | null;
+    revoked_at: Date | null;
+  };
+  revision: { value: string };
+  quota_counter: {
+    tenant: string;
+    period: 'day' | 'month';
+    starts_on: string;
+    requests: string;
+    pixels: string;
+    compute_ms: string;
+  };
+  usage_daily: {
+    tenant: string;
+    day: string;
+    service: string;
+    principal: string;
+    requests: string;
+    failures: string;
+    pixels: string;
+    compute_ms: string;
+  };
+  audit_record: {
+    id: string;
+    at: Date;
+    tenant: string;
+    principal: string;
+    action: string;
+    resource: string;
+    allowed: boolean;
+    rule: string;
+    detail: Record<string, unknown>;
+  };
+}
+
+export type Database = Kysely<Schema>;
+
+export function kyselyOn(pool: pg.Pool): Database {
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }).withSchema('imageplane');
+}
