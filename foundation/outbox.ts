@@ -65,6 +65,7 @@ export async function openOutbox<T>(options: OutboxOptions<T>): Promise<Outbox<T
   let failure: string | undefined;
   let closed = false;
   let wake: () => void = () => undefined;
+  let stopSleeping: () => void = () => undefined;
 
   const bytesOnDisk = (): number => segments.reduce((sum, segment) => sum + segment.bytes, 0);
 
@@ -96,14 +97,14 @@ export async function openOutbox<T>(options: OutboxOptions<T>): Promise<Outbox<T
         const broken = writing;
         writing = undefined;
         await broken?.handle.close().catch(() => undefined);
+        wake();
         for (const { done } of batch) done(error instanceof Error ? error : new Error(String(error)));
       }
     }
     flushing = undefined;
   }
 
-  async function dropDelivered(segment: Segment): Promise<void> {
-    if (segment.offset < segment.bytes || flushing !== undefined) return;
+  async function drop(segment: Segment): Promise<void> {
     if (writing?.segment === segment) {
       const { handle } = writing;
       writing = undefined;
@@ -118,16 +119,16 @@ export async function openOutbox<T>(options: OutboxOptions<T>): Promise<Outbox<T
     if (entries.length > 0) await deliver(entries as T[]);
     segment.offset = end;
     pending -= lines;
-    await dropDelivered(segment);
   }
 
   async function deliverForever(): Promise<void> {
     let attempt = 0;
     while (!closed) {
-      const segment = segments.find(({ bytes, offset }) => offset < bytes);
+      const [segment] = segments;
       try {
-        if (segment === undefined) await sleepUntilWoken(60_000);
-        else await deliverNext(segment);
+        if (segment !== undefined && segment.offset < segment.bytes) await deliverNext(segment);
+        else if (segment !== undefined && flushing === undefined) await drop(segment);
+        else await sleepUntilWoken(60_000);
         attempt = 0;
         failure = undefined;
       } catch (error) {
@@ -149,7 +150,6 @@ export async function openOutbox<T>(options: OutboxOptions<T>): Promise<Outbox<T
       wake = byAppend ? stopSleeping : () => undefined;
     });
   }
-  let stopSleeping: () => void = () => undefined;
   const delivering = deliverForever();
 
   return {
@@ -220,13 +220,15 @@ async function readEntries(
   maxBatch: number,
   logger: Logger,
 ): Promise<{ entries: unknown[]; lines: number; end: number }> {
-  const bytes = await readRange(segment.path, segment.offset, segment.bytes);
+  // More may be written while this reads.
+  const end = segment.bytes;
+  const bytes = await readRange(segment.path, segment.offset, end);
   const entries: unknown[] = [];
   let start = 0;
   let lines = 0;
   for (; lines < maxBatch; lines++) {
     const newline = bytes.indexOf(0x0a, start);
-    if (newline === -1) return { entries, lines, end: segment.bytes };
+    if (newline === -1) return { entries, lines, end };
     try {
       entries.push(JSON.parse(bytes.toString('utf8', start, newline)));
     } catch (error) {

@@ -6,10 +6,15 @@ import { isDatabaseAway } from '../database/pool.ts';
 export const databaseErrors: ErrorRequestHandler = (error: unknown, _request, _response, next) => {
   next(
     isDatabaseAway(error)
-      ? new RequestError(503, 'database_unavailable', 'The database is away. Nothing was changed; try again shortly.', {
-          headers: { 'retry-after': '2' },
-          cause: error,
-        })
+      ? new RequestError(
+          503,
+          'database_unavailable',
+          'The database is away. Nothing was changed; try again shortly.',
+          {
+            headers: { 'retry-after': '2' },
+            cause: error,
+          },
+        )
       : error,
   );
 };

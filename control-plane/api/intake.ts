@@ -1,6 +1,11 @@
 import express, { type Express } from 'express';
 import type pg from 'pg';
-import { type UsageEvent, usageEvent, usageIntakeRequest, type UsageIntakeResponse } from '../../contracts/usage-event.ts';
+import {
+  type UsageEvent,
+  usageEvent,
+  usageIntakeRequest,
+  type UsageIntakeResponse,
+} from '../../contracts/usage-event.ts';
 import { RequestError } from '../../foundation/errors.ts';
 import { errorHandler } from '../../foundation/http.ts';
 import type { Logger } from '../../foundation/logger.ts';
@@ -27,13 +32,18 @@ export function createIntake({ pool, tokens, now, logger }: IntakeOptions): Expr
   app.post('/v1/usage-events', express.json({ limit: '2mb' }), async (request, response) => {
     const sender = senderOf(bearerToken(request.headers.authorization), tokens);
     if (sender === undefined)
-      throw new RequestError(401, 'token_unknown', 'The usage token is missing or not known. Check usage.tokenFile.');
+      throw new RequestError(
+        401,
+        'token_unknown',
+        'The usage token is missing or not known. Check usage.tokenFile.',
+      );
     const body = usageIntakeRequest.safeParse(request.body);
     if (!body.success)
       throw new RequestError(400, 'malformed_usage', 'The body must be {"events": [1 to 500 usage events]}.');
     const { good, rejected } = sortEvents(body.data.events, sender, now());
     const accepted = good.length === 0 ? 0 : await recordUsage(pool, good);
-    if (rejected.length > 0) logger.warn({ sender, rejected: rejected.slice(0, 5) }, 'usage events were rejected');
+    if (rejected.length > 0)
+      logger.warn({ sender, rejected: rejected.slice(0, 5) }, 'usage events were rejected');
     const answer: UsageIntakeResponse = { accepted, duplicates: good.length - accepted, rejected };
     response.json(answer);
   });

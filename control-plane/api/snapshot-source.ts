@@ -30,7 +30,8 @@ export function createSnapshotSource(options: {
     async current() {
       const revision = await peopleRevision(db);
       const at = now();
-      if (last !== undefined && last.revision === revision && at.getTime() - last.at < MAX_AGE_MS) return last;
+      if (last !== undefined && last.revision === revision && at.getTime() - last.at < MAX_AGE_MS)
+        return last;
       const content = { ...policies, ...(await readPeople(db, at)) };
       const version = sha256Hex(JSON.stringify(content)).slice(0, 32);
       const token = await signSnapshot({ version, issuedAt: at.toISOString(), ...content }, privateKey);

@@ -39,6 +39,15 @@ export async function insertPrincipal(db: Database, principal: Principal): Promi
   await db.insertInto('principal').values(principal).execute();
 }
 
+export async function upsertPrincipal(db: Database, principal: Principal): Promise<void> {
+  const { id, ...fields } = principal;
+  await db
+    .insertInto('principal')
+    .values(principal)
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(fields))
+    .execute();
+}
+
 export interface NewKey {
   id: string;
   principal: string;

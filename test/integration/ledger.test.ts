@@ -193,7 +193,7 @@ describe('the ledger', () => {
           ]);
           const shuffled = Array.from({ length: times }, () => facts)
             .flat()
-            .map((fact) => ({ fact, rank: order.next().value }))
+            .map((fact) => ({ fact, rank: Number(order.next().value) }))
             .sort((a, b) => a.rank - b.rank);
           await Promise.all(shuffled.map(({ fact }) => fact()));
           const expected = told.map(expectedOf);

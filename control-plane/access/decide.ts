@@ -1,0 +1,89 @@
+import type { Principal } from '../../contracts/principal.ts';
+import type { AddressSet } from './addresses.ts';
+import { type Action, builtInRoles } from './roles.ts';
+
+export interface Resource {
+  kind: 'service' | 'key' | 'usage' | 'audit' | 'api';
+  /** The tenant it belongs to. */
+  tenant: string;
+  name?: string;
+  /** Id of the principal it belongs to, when it belongs to one. */
+  owner?: string;
+}
+
+export interface AccessContext {
+  /** The client's IP address. */
+  address: string;
+  /** What the resource's tenant demands; undefined when there is no such tenant. */
+  tenant: { allowedAddresses: AddressSet } | undefined;
+}
+
+export interface Decision {
+  allow: boolean;
+  /** Which rule settled it: stable, for audit records and for the console's «why?». */
+  rule: string;
+  /** The same for people, in a sentence. */
+  reason: string;
+}
+
+interface Question {
+  principal: Principal;
+  action: Action;
+  resource: Resource;
+  context: AccessContext;
+}
+
+type Rule = (question: Question) => Decision | undefined;
+
+const allow = (rule: string, reason: string): Decision => ({ allow: true, rule, reason });
+const deny = (rule: string, reason: string): Decision => ({ allow: false, rule, reason });
+
+/** In order; the first that has an opinion settles it. Isolation of tenants comes before everything else. */
+const rules: readonly Rule[] = [
+  ({ principal, resource }) =>
+    principal.tenant === resource.tenant
+      ? undefined
+      : deny('tenant-isolation', `${principal.name} belongs to another tenant than this ${resource.kind}.`),
+
+  ({ context, resource }) =>
+    context.tenant === undefined
+      ? deny('tenant-unknown', `There is no tenant ${resource.tenant}.`)
+      : undefined,
+
+  ({ context, resource }) => {
+    const allowed = context.tenant?.allowedAddresses;
+    return allowed === undefined || allowed.size === 0 || allowed.has(context.address)
+      ? undefined
+      : deny(
+          'tenant-addresses',
+          `The address ${context.address} is not among those from which tenant ${resource.tenant} may be used.`,
+        );
+  },
+
+  ({ principal, action }) =>
+    builtInRoles[principal.role].any.includes(action)
+      ? allow(`role:${principal.role}`, `The role ${principal.role} may ${action}.`)
+      : undefined,
+
+  ({ principal, action, resource }) =>
+    resource.owner === principal.id && builtInRoles[principal.role].own.includes(action)
+      ? allow(`role:${principal.role}:own`, `The role ${principal.role} may ${action} what is its own.`)
+      : undefined,
+];
+
+/** Says whether the principal may do it, by which rule, and why. Pure: the console asks it as the gateway does. */
+export function decide(
+  principal: Principal,
+  action: Action,
+  resource: Resource,
+  context: AccessContext,
+): Decision {
+  for (const rule of rules) {
+    const decision = rule({ principal, action, resource, context });
+    if (decision !== undefined) return decision;
+  }
+  return deny(
+    'default-deny',
+    `The role ${principal.role} does not include ${action} on this ${resource.kind}.`,
+  );
+}
