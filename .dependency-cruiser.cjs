@@ -6,16 +6,21 @@ const folders = {
   'inference-server': ['contracts', 'foundation'],
   'control-plane/access': ['contracts'],
   'control-plane/limits': ['contracts', 'foundation'],
-  'control-plane/identity': ['contracts', 'foundation'],
-  'control-plane/audit': ['contracts', 'foundation'],
-  'control-plane/quota': ['contracts', 'foundation'],
+  'control-plane/identity': ['contracts', 'foundation', 'control-plane/database'],
+  'control-plane/audit': ['contracts', 'foundation', 'control-plane/database'],
+  'control-plane/quota': ['contracts', 'foundation', 'control-plane/database'],
+  'control-plane/database': ['contracts', 'foundation'],
   'control-plane/model-store': ['contracts', 'foundation'],
-  'control-plane/gateway': ['contracts', 'foundation', 'control-plane/(access|limits|quota|audit|identity)'],
+  'control-plane/gateway': [
+    'contracts',
+    'foundation',
+    'control-plane/(access|limits|quota|audit|identity|database)',
+  ],
   'control-plane/api': [
     'contracts',
     'foundation',
     'crds',
-    'control-plane/(access|limits|quota|audit|identity)',
+    'control-plane/(access|limits|quota|audit|identity|database)',
   ],
 };
 
@@ -32,7 +37,11 @@ module.exports = {
       name: `${folder}-imports`,
       severity: 'error',
       from: { path: `^${folder}/`, pathNot: '\\.test\\.ts$' },
-      to: { path: '^[^/]+/', pathNot: [`^(${[folder, ...allowed].join('|')})/`, '^node_modules/'] },
+      to: {
+        path: '^[^/]+/',
+        dependencyTypesNot: ['core'],
+        pathNot: [`^(${[folder, ...allowed].join('|')})/`, '^node_modules/'],
+      },
     })),
   ],
   options: {

@@ -13,7 +13,11 @@ The committed reference was made with: medium=MEDIUM.onnx small=SMALL.onnx (see 
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 const reference = path('./reference/');
-const photos = ['../../examples/photos/astronaut.jpg', './photos/astronaut-turned.jpg', './photos/astronaut-alpha.png'];
+const photos = [
+  '../../examples/photos/astronaut.jpg',
+  './photos/astronaut-turned.jpg',
+  './photos/astronaut-alpha.png',
+];
 
 /** Runs a script of this folder; gives what it printed. Its standard error goes to ours. */
 async function script(
@@ -45,7 +49,8 @@ function modelsOf(args: string[]): Record<string, string> {
   const models: Record<string, string> = {};
   for (const argument of args) {
     const [, name, file] = /^([a-z0-9-]+)=(.+)$/.exec(argument) ?? [];
-    if (name === undefined || file === undefined) throw new Error(`${argument} is not NAME=MODEL.onnx.\n${usage}`);
+    if (name === undefined || file === undefined)
+      throw new Error(`${argument} is not NAME=MODEL.onnx.\n${usage}`);
     models[name] = resolve(file);
   }
   return models;
@@ -72,7 +77,10 @@ async function main(args: string[]): Promise<void> {
       .map((name) => `${name}=${name.toUpperCase()}.onnx`)
       .join(' ')}`,
   };
-  await writeJson(path('./reference/reference.json'), await script(environment, 'make_reference.py', { input }));
+  await writeJson(
+    path('./reference/reference.json'),
+    await script(environment, 'make_reference.py', { input }),
+  );
   console.log('made reference.json and its pictures');
 }
 

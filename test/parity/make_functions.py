@@ -87,14 +87,24 @@ def orientations() -> list[dict]:
             samples = np.stack(channels[: len(mode)], axis=2).astype(np.uint8)
             Image.fromarray(samples).save(stored, kind, exif=exif, **options)
             upright = ImageOps.exif_transpose(Image.open(io.BytesIO(stored.getvalue())))
-            cases.append({"orientation": orientation, "type": kind, "file": text(stored.getvalue()), "output": raster(upright)})
+            cases.append(
+                {
+                    "orientation": orientation,
+                    "type": kind,
+                    "file": text(stored.getvalue()),
+                    "output": raster(upright),
+                }
+            )
     return cases
 
 
 def cutouts() -> list[dict]:
     cases = []
     for mode in ("RGB", "RGBA"):
-        picture, mask = noise(mode, 32, 32), Image.fromarray(np.arange(1024, dtype=np.uint32).astype(np.uint8).reshape(32, 32))
+        picture, mask = (
+            noise(mode, 32, 32),
+            Image.fromarray(np.arange(1024, dtype=np.uint32).astype(np.uint8).reshape(32, 32)),
+        )
         cut = naive_cutout(picture, mask)
         cases.append(
             {
@@ -113,7 +123,10 @@ def cutouts() -> list[dict]:
 
 def smoothed() -> list[dict]:
     masks = [soft_mask(50, 40), soft_mask(16, 12), soft_mask(7, 3), soft_mask(1, 5), noise("L", 48, 36)]
-    return [{"input": raster(mask), "output": raster(Image.fromarray(post_process(np.array(mask))))} for mask in masks]
+    return [
+        {"input": raster(mask), "output": raster(Image.fromarray(post_process(np.array(mask))))}
+        for mask in masks
+    ]
 
 
 class Graph:
@@ -137,12 +150,18 @@ def session(kind, output: np.ndarray):
 
 
 def inputs() -> list[dict]:
-    pictures = [noise("RGB", 23, 31), noise("RGBA", 12, 9), Image.fromarray(np.array(noise("RGB", 14, 14)) // 3)]
+    pictures = [
+        noise("RGB", 23, 31),
+        noise("RGBA", 12, 9),
+        Image.fromarray(np.array(noise("RGB", 14, 14)) // 3),
+    ]
     pictures.append(Image.new("RGB", (5, 4)))
     cases = []
     for mean, std in (HALF, IMAGENET):
         for picture in pictures:
-            (tensor,) = session(DisCustomSession, np.zeros(1)).normalize(picture, mean, std, (16, 11)).values()
+            (tensor,) = (
+                session(DisCustomSession, np.zeros(1)).normalize(picture, mean, std, (16, 11)).values()
+            )
             cases.append(
                 {
                     "picture": raster(picture),
@@ -157,7 +176,10 @@ def inputs() -> list[dict]:
 
 def masks() -> list[dict]:
     cases = []
-    for activation, kind, spread in (("none", DisCustomSession, 0.5), ("sigmoid", BiRefNetSessionGeneral, 6.0)):
+    for activation, kind, spread in (
+        ("none", DisCustomSession, 0.5),
+        ("sigmoid", BiRefNetSessionGeneral, 6.0),
+    ):
         for (width, height), target in (((40, 30), (40, 30)), ((24, 24), (50, 33)), ((36, 40), (13, 21))):
             output = random.normal(0, spread, (1, 1, height, width)).astype(np.float32)
             (mask,) = session(kind, output).predict(Image.new("RGB", target))

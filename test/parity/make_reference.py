@@ -13,13 +13,24 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import rembg
 from PIL import Image, ImageOps
 
 BACKGROUND = (20, 120, 220, 200)
 # Instruction sets that choose between onnxruntime's kernels.
-CPU_FLAGS = ["avx", "avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "sve"]
+CPU_FLAGS = [
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512vl",
+    "avx512_vnni",
+    "avx_vnni",
+    "amx_int8",
+    "asimd",
+    "sve",
+]
 # A cut-out needs its model only for its mask: one model's are enough, and small ones.
 CUTOUTS_OF = "medium"
 
@@ -72,7 +83,11 @@ def cpu() -> dict:
                 flags.update(value.split())
     except OSError:
         pass
-    return {"machine": platform.machine(), "model": name, "flags": [flag for flag in CPU_FLAGS if flag in flags]}
+    return {
+        "machine": platform.machine(),
+        "model": name,
+        "flags": [flag for flag in CPU_FLAGS if flag in flags],
+    }
 
 
 def main(order: dict) -> None:
@@ -87,7 +102,11 @@ def main(order: dict) -> None:
         "cpu": cpu(),
         "background": BACKGROUND,
         "photos": {
-            stem: {"file": path.name, "sha256": sha256(path.read_bytes()), "decoded": decoded(path.read_bytes())}
+            stem: {
+                "file": path.name,
+                "sha256": sha256(path.read_bytes()),
+                "decoded": decoded(path.read_bytes()),
+            }
             for stem, path in photos.items()
         },
         "models": {},

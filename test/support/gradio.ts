@@ -1,6 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { pythonEnvironment } from './python.ts';
@@ -25,6 +28,7 @@ export interface GradioApp {
 export async function startGradioApp({ rootPath = '' }: { rootPath?: string } = {}): Promise<GradioApp> {
   const { python, variables } = await pythonEnvironment('gradio');
   const port = await freePort();
+  const uploads = await mkdtemp(join(tmpdir(), 'imageplane-gradio-'));
   const child = spawn(python, [application], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
@@ -34,9 +38,13 @@ export async function startGradioApp({ rootPath = '' }: { rootPath?: string } = 
       GRADIO_SERVER_PORT: String(port),
       GRADIO_NUM_PORTS: '1',
       GRADIO_ROOT_PATH: rootPath,
+      GRADIO_TEMP_DIR: uploads,
     },
   });
-  const stop = (): Promise<void> => stopProcess(child);
+  const stop = async (): Promise<void> => {
+    await stopProcess(child);
+    await rm(uploads, { recursive: true, force: true });
+  };
   try {
     await readiness(child);
   } catch (error) {

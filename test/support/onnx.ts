@@ -1,0 +1,97 @@
+/**
+ * Tiny ONNX graphs, encoded as protobuf by hand: a picture [1, 3, height, width] in float32 becomes a mask
+ * [1, 1, height, width]. Field numbers are those of onnx.proto3.
+ */
+
+const VARINT = 0;
+const BYTES = 2;
+const FLOAT = 1;
+const ATTRIBUTE_INTS = 7;
+const OPSET = 17;
+const IR_VERSION = 8;
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest > 127) {
+    bytes.push((rest % 128) | 128);
+    rest = Math.floor(rest / 128);
+  }
+  return Buffer.from([...bytes, rest]);
+}
+
+function field(number: number, value: number | string | Buffer): Buffer {
+  if (typeof value === 'number') return Buffer.concat([varint(number * 8 + VARINT), varint(value)]);
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
+  return Buffer.concat([varint(number * 8 + BYTES), varint(bytes.length), bytes]);
+}
+
+function message(...fields: (Buffer | Buffer[])[]): Buffer {
+  return Buffer.concat(fields.flat());
+}
+
+function tensor(name: string, dims: number[], values: Float32Array): Buffer {
+  return message(
+    dims.map((dim) => field(1, dim)),
+    field(2, FLOAT),
+    field(8, name),
+    field(9, Buffer.from(values.buffer, values.byteOffset, values.byteLength)),
+  );
+}
+
+function valueInfo(name: string, dims: number[]): Buffer {
+  const shape = message(dims.map((dim) => field(1, field(1, dim))));
+  return message(field(1, name), field(2, field(1, message(field(1, FLOAT), field(2, shape)))));
+}
+
+function conv(input: string, weights: string, output: string, padding: number): Buffer {
+  const ints = (name: string, values: number[]): Buffer =>
+    field(5, message(field(1, name), values.map((value) => field(8, value)), field(20, ATTRIBUTE_INTS)));
+  const size = 2 * padding + 1;
+  return message(
+    field(1, input),
+    field(1, weights),
+    field(2, output),
+    field(3, output),
+    field(4, 'Conv'),
+    ints('kernel_shape', [size, size]),
+    ints('pads', [padding, padding, padding, padding]),
+  );
+}
+
+export interface TinyGraph {
+  width: number;
+  height: number;
+  /** How many convolutions of 64 channels stand between input and output, each about 75,000 operations a pixel. */
+  work?: number;
+}
+
+const CHANNELS = 64;
+
+/** The mean of red, green and blue, whatever the amount of work: the convolutions in between change nothing. */
+export function tinyGraph({ width, height, work = 0 }: TinyGraph): Buffer {
+  const spread = new Float32Array(CHANNELS * 3);
+  for (let channel = 0; channel < CHANNELS; channel++) spread[channel * 3 + (channel % 3)] = 1;
+  const identity = new Float32Array(CHANNELS * CHANNELS * 9);
+  for (let channel = 0; channel < CHANNELS; channel++) identity[(channel * CHANNELS + channel) * 9 + 4] = 1;
+  const mean = new Float32Array(CHANNELS).fill(0);
+  mean.fill(1 / 3, 0, 3);
+  const steps = Array.from({ length: work }, (_, i) => conv(`x${i}`, 'identity', `x${i + 1}`, 1));
+  const graph = message(
+    [conv('input', 'spread', 'x0', 0), ...steps, conv(`x${work}`, 'mean', 'output', 0)].map((node) =>
+      field(1, node),
+    ),
+    field(2, 'tiny'),
+    field(5, tensor('spread', [CHANNELS, 3, 1, 1], spread)),
+    field(5, tensor('identity', [CHANNELS, CHANNELS, 3, 3], identity)),
+    field(5, tensor('mean', [1, CHANNELS, 1, 1], mean)),
+    field(11, valueInfo('input', [1, 3, height, width])),
+    field(12, valueInfo('output', [1, 1, height, width])),
+  );
+  return message(
+    field(1, IR_VERSION),
+    field(2, 'imageplane-tests'),
+    field(7, graph),
+    field(8, message(field(1, ''), field(2, OPSET))),
+  );
+}
