@@ -46,7 +46,14 @@ function valueInfo(name: string, dims: number[]): Buffer {
 
 function conv(input: string, weights: string, output: string, padding: number): Buffer {
   const ints = (name: string, values: number[]): Buffer =>
-    field(5, message(field(1, name), values.map((value) => field(8, value)), field(20, ATTRIBUTE_INTS)));
+    field(
+      5,
+      message(
+        field(1, name),
+        values.map((value) => field(8, value)),
+        field(20, ATTRIBUTE_INTS),
+      ),
+    );
   const size = 2 * padding + 1;
   return message(
     field(1, input),

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import sharp from 'sharp';
+import {
+  formWith,
+  type Inference,
+  type Intake,
+  startInference,
+  startIntake,
+  untilReady,
+} from '../support/inference.ts';
+import { catalogueModels } from '../support/models.ts';
+
+const MODELS = { medium: 'isnet-general-fp16', small: 'isnet-general-int8' } as const;
+const PHOTOS = {
+  astronaut: 'examples/photos/astronaut.jpg',
+  'astronaut-turned': 'test/parity/photos/astronaut-turned.jpg',
+  'astronaut-alpha': 'test/parity/photos/astronaut-alpha.png',
+} as const;
+
+interface Difference {
+  mean: number;
+  max: number;
+}
+
+let intake: Intake;
+let server: Inference;
+
+before(async () => {
+  intake = await startIntake();
+  server = await startInference({
+    models: {},
+    intakeUrl: intake.url,
+    overrides: { models: await catalogueModels(...Object.values(MODELS)) },
+  });
+  await untilReady(server);
+});
+
+after(async () => {
+  await server.stop();
+  await intake.close();
+});
+
+async function pixels(png: Buffer | string): Promise<{ data: Buffer; channels: number; width: number }> {
+  const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
+  return { data, channels: info.channels, width: info.width };
+}
+
+async function ask(photo: string, fields: Record<string, string>): Promise<Buffer> {
+  const response = await server.send('/api/remove', { body: formWith(await readFile(photo), fields) });
+  assert.equal(response.status, 200, response.ok ? '' : await response.text());
+  return Buffer.from(await response.arrayBuffer());
+}
+
+async function difference(given: Buffer, reference: string): Promise<Difference> {
+  const [ours, theirs] = await Promise.all([pixels(given), pixels(reference)]);
+  assert.equal(ours.width, theirs.width);
+  assert.equal(ours.data.length / ours.channels, theirs.data.length / theirs.channels);
+  let sum = 0;
+  let max = 0;
+  const channels = Math.min(ours.channels, theirs.channels);
+  const count = ours.data.length / ours.channels;
+  for (let pixel = 0; pixel < count; pixel++)
+    for (let channel = 0; channel < channels; channel++) {
+      const a = ours.data[pixel * ours.channels + channel] ?? 0;
+      const b = theirs.data[pixel * theirs.channels + channel] ?? 0;
+      sum += Math.abs(a - b);
+      max = Math.max(max, Math.abs(a - b));
+    }
+  return { mean: sum / (count * channels), max };
+}
+
+function assertClose(what: string, { mean, max }: Difference): void {
+  console.log(`${what}: differs from rembg's by ${mean.toFixed(4)}/255 on average, ${max}/255 at most`);
+  assert.ok(mean <= 1, `${what}: ${mean}/255 on average`);
+  assert.ok(max <= 8, `${what}: ${max}/255 at most`);
+}
+
+describe('with the same weights and photo', () => {
+  for (const [size, model] of Object.entries(MODELS))
+    for (const [name, photo] of Object.entries(PHOTOS))
+      it(`the mask of ${name} by ${model} is rembg's, within 1/255 on average and 8/255 anywhere`, async () => {
+        const mask = await ask(photo, { om: 'true', model });
+        assertClose(
+          `mask ${name} ${size}`,
+          await difference(mask, `test/parity/reference/${name}.${size}.mask.png`),
+        );
+      });
+
+  for (const [name, photo] of Object.entries(PHOTOS))
+    it(`the cut-out of ${name} is rembg's, within the same bounds`, async () => {
+      const cutout = await ask(photo, { model: MODELS.medium });
+      assertClose(
+        `cut-out ${name}`,
+        await difference(cutout, `test/parity/reference/${name}.medium.cutout.png`),
+      );
+    });
+});
