@@ -80,7 +80,7 @@ export interface TenantSpec {
     /**
      * The built-in role of the group's members in this tenant.
      */
-    role: 'tenant-admin' | 'developer' | 'editor' | 'viewer' | 'guest';
+    role: 'tenant-admin' | 'developer' | 'editor' | 'tester' | 'viewer' | 'guest';
   }[];
   /**
    * Bounds on requests. A request over a bound is answered with status 429.
@@ -603,7 +603,7 @@ export interface ImageServiceSpec {
     /**
      * The lowest role whose members may call the service. Absent, whoever has the permission by role or grant.
      */
-    minimumRole?: 'tenant-admin' | 'developer' | 'editor' | 'viewer' | 'guest';
+    minimumRole?: 'tenant-admin' | 'developer' | 'editor' | 'tester' | 'viewer' | 'guest';
     /**
      * Address blocks from which requests are accepted, within those of the tenant. Absent or empty, all of the tenant's.
      *
