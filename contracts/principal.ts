@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+/** From the highest to the lowest. */
 export const role = z.enum([
   'platform-admin',
   'tenant-admin',

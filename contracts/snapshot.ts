@@ -1,6 +1,6 @@
 import { CompactSign, compactVerify, type CryptoKey } from 'jose';
 import { z } from 'zod';
-import { principal } from './principal.ts';
+import { principal, role } from './principal.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const cidr = z.string().min(1);
@@ -29,6 +29,12 @@ export const serviceRoute = z.strictObject({
   endpoints: z.array(z.url()),
   /** Why it must not be called, in a sentence; absent when it may be. */
   unavailable: z.string().optional(),
+  /** Conditions of the service, besides those of its tenant. */
+  access: z.strictObject({
+    minimumRole: role.optional(),
+    /** Each set of address blocks must hold the client's address; an empty set holds nobody's. */
+    addressSets: z.array(z.array(cidr)),
+  }),
   maxBodyBytes: z.int().positive(),
   timeoutSeconds: z.int().positive(),
 });

@@ -75,6 +75,7 @@ export async function openOutbox<T>(options: OutboxOptions<T>): Promise<Outbox<T
     const path = join(directory, `${String(nextSegment++).padStart(12, '0')}.ndjson`);
     writing = { handle: await open(path, 'ax', 0o600), segment: { path, bytes: 0, offset: 0 } };
     segments.push(writing.segment);
+    await syncDirectory(directory);
     return writing;
   }
 
@@ -190,6 +191,16 @@ async function existingSegments(directory: string): Promise<Segment[]> {
       return { path, bytes: (await stat(path)).size, offset: 0 };
     }),
   );
+}
+
+/** A new file's name is on the disk only once its folder is. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 function nextNumber(segments: Segment[]): number {

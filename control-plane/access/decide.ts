@@ -1,4 +1,4 @@
-import type { Principal } from '../../contracts/principal.ts';
+import { type Principal, role, type Role } from '../../contracts/principal.ts';
 import type { AddressSet } from './addresses.ts';
 import { type Action, builtInRoles } from './roles.ts';
 
@@ -16,6 +16,14 @@ export interface AccessContext {
   address: string;
   /** What the resource's tenant demands; undefined when there is no such tenant. */
   tenant: { allowedAddresses: AddressSet } | undefined;
+  /** What the service demands besides, when the resource is one. */
+  service?: ServiceConditions;
+}
+
+export interface ServiceConditions {
+  minimumRole?: Role | undefined;
+  /** The address must be in each of them: an empty one lets nobody in. */
+  addressSets: readonly AddressSet[];
 }
 
 export interface Decision {
@@ -58,6 +66,22 @@ const rules: readonly Rule[] = [
           'tenant-addresses',
           `The address ${context.address} is not among those from which tenant ${resource.tenant} may be used.`,
         );
+  },
+
+  ({ context, resource }) =>
+    context.service === undefined || context.service.addressSets.every((set) => set.has(context.address))
+      ? undefined
+      : deny(
+          'service-addresses',
+          `The address ${context.address} is not among those from which ${resource.name ?? 'it'} may be used.`,
+        ),
+
+  ({ principal, context, resource }) => {
+    const lowest = context.service?.minimumRole;
+    // Roles stand from the highest to the lowest.
+    return lowest === undefined || role.options.indexOf(principal.role) <= role.options.indexOf(lowest)
+      ? undefined
+      : deny('service-minimum-role', `${resource.name ?? 'It'} is for the role ${lowest} and above.`);
   },
 
   ({ principal, action }) =>

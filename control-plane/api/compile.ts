@@ -40,15 +40,29 @@ function compileTenant(tenant: Tenant): TenantPolicy {
 
 function compileService(tenant: Tenant, service: ImageService, endpoints: string[]): ServiceRoute {
   const { engine, queue, maxBodyMegabytes } = service.spec;
-  const unavailable = unenforced(tenant) ?? (endpoints.length === 0 ? 'Nothing answers for it yet.' : undefined);
+  const unavailable =
+    unenforced(tenant) ?? (endpoints.length === 0 ? 'Nothing answers for it yet.' : undefined);
   return {
     tenant: tenant.metadata.name,
     name: service.metadata.name,
     engine,
     endpoints,
     ...(unavailable === undefined ? {} : { unavailable }),
+    access: compileAccess(tenant, service),
     maxBodyBytes: maxBodyMegabytes * MEBIBYTE,
     timeoutSeconds: queue.deadlineSeconds + DEADLINE_MARGIN_SECONDS,
+  };
+}
+
+/** Every set of addresses must hold the client's. An intranet that is not described holds nobody's. */
+function compileAccess(tenant: Tenant, service: ImageService): ServiceRoute['access'] {
+  const { minimumRole, allowedCIDRs = [], intranetOnly } = service.spec.access;
+  return {
+    ...(minimumRole === undefined ? {} : { minimumRole }),
+    addressSets: [
+      ...(allowedCIDRs.length > 0 ? [allowedCIDRs] : []),
+      ...(intranetOnly ? [tenant.spec.access.intranetCIDRs ?? []] : []),
+    ],
   };
 }
 
@@ -56,6 +70,7 @@ function compileService(tenant: Tenant, service: ImageService, endpoints: string
 function unenforced(tenant: Tenant): string | undefined {
   const { timeWindows = [], secondFactor } = tenant.spec.access;
   if (timeWindows.length > 0) return 'Its tenant demands time windows, which this release cannot enforce.';
-  if (secondFactor === 'Always') return 'Its tenant demands a second factor, which this release cannot ask for.';
+  if (secondFactor === 'Always')
+    return 'Its tenant demands a second factor, which this release cannot ask for.';
   return undefined;
 }

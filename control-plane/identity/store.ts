@@ -40,11 +40,11 @@ export async function insertPrincipal(db: Database, principal: Principal): Promi
 }
 
 export async function upsertPrincipal(db: Database, principal: Principal): Promise<void> {
-  const { id, ...fields } = principal;
+  const { tenant, kind, name, department, role } = principal;
   await db
     .insertInto('principal')
     .values(principal)
-    .onConflict((conflict) => conflict.column('id').doUpdateSet(fields))
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ tenant, kind, name, department, role }))
     .execute();
 }
 

@@ -2,7 +2,10 @@ import type { ClientBase, Pool } from 'pg';
 import type { UsageEvent } from '../../contracts/usage-event.ts';
 
 /** Gives how many of the events were new. */
-export async function recordUsage(db: Pick<Pool | ClientBase, 'query'>, events: UsageEvent[]): Promise<number> {
+export async function recordUsage(
+  db: Pick<Pool | ClientBase, 'query'>,
+  events: UsageEvent[],
+): Promise<number> {
   const { rows } = await db.query<{ recorded: number }>({
     name: 'record_usage',
     text: 'SELECT imageplane.record_usage($1::jsonb) AS recorded',

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import {
+  cookiesForService,
+  scopedSetCookie,
+  SESSION_COOKIE,
+  sessionCookies,
+  setSessionCookie,
+} from './cookies.ts';
+
+const name = fc.constantFrom(
+  'a',
+  'b',
+  'Imageplane_Session',
+  SESSION_COOKIE,
+  ` ${SESSION_COOKIE} `,
+  'x-session',
+);
+const text = fc.stringMatching(/^[A-Za-z0-9"=, ]{0,10}$/);
+
+describe('cookies', () => {
+  it('of the gateway never reach a service, and all others do', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(fc.tuple(name, text))), (headers) => {
+        const raw = headers.flatMap((one) => [
+          'Cookie',
+          one.map(([key, value]) => `${key}=${value}`).join('; '),
+        ]);
+        const left = cookiesForService(raw);
+        assert.doesNotMatch(left ?? '', /(^|;)\s*imageplane_session\s*=/i);
+        const count = headers.flat().filter(([key]) => !/imageplane/i.test(key)).length;
+        assert.equal(left === undefined ? 0 : left.split(';').length, count);
+        const sessions = headers.flat().filter(([key]) => key.trim() === SESSION_COOKIE).length;
+        assert.equal(sessionCookies(raw).length, sessions);
+      }),
+    );
+  });
+
+  it('of a service stay under its prefix and cannot take the place of the session', () => {
+    assert.equal(scopedSetCookie('a=1; Path=/; Domain=x; Secure', '/s/t/n'), 'a=1; Secure; Path=/s/t/n/');
+    assert.equal(scopedSetCookie('a=1', '/s/t/n'), 'a=1; Path=/s/t/n/');
+    assert.equal(scopedSetCookie('a=1; path=/s/t/n/x', '/s/t/n'), 'a=1; Path=/s/t/n/x');
+    assert.equal(scopedSetCookie('a=1; Path=/s/t/n2', '/s/t/n'), 'a=1; Path=/s/t/n/s/t/n2');
+    assert.equal(scopedSetCookie(`${SESSION_COOKIE}=x; Path=/`, '/s/t/n'), undefined);
+    assert.equal(scopedSetCookie(' Imageplane_Session =x', '/s/t/n'), undefined);
+    assert.equal(scopedSetCookie('__Host-a=x; Path=/; Secure', '/s/t/n'), undefined);
+  });
+
+  it('of a session are out of reach of scripts and other sites, and of plain connections where there is TLS', () => {
+    assert.equal(
+      setSessionCookie('t', 60, true),
+      'imageplane_session=t; Path=/s/; Max-Age=60; HttpOnly; SameSite=Lax; Secure',
+    );
+  });
+});

@@ -1,0 +1,233 @@
+import { RequestError } from '../../foundation/errors.ts';
+
+interface Message {
+  status: number;
+  /** `{name}` stands for the detail of that name. */
+  en: string;
+  zh: string;
+}
+
+/** Every refusal of the gateway: what happened, which input, what to do next. Codes are stable. */
+const catalogue = {
+  path_not_canonical: {
+    status: 400,
+    en: 'The path can be read in more than one way (it has "..", "//", ";", a backslash, or an encoded slash, dot or control character). Send the plain path.',
+    zh: '路径可能有多种解读(含有 ".."、"//"、";"、反斜杠,或经过编码的斜杠、点、控制字符)。请发送规范的路径。',
+  },
+  too_many_headers: {
+    status: 431,
+    en: 'The request has more than {limit} header fields. Send fewer, for example by clearing cookies.',
+    zh: '请求头超过 {limit} 个。请减少请求头,例如清除 Cookie。',
+  },
+  headers_too_large: {
+    status: 431,
+    en: 'The header fields are larger than {limit} bytes together. Send less, for example by clearing cookies.',
+    zh: '请求头总大小超过 {limit} 字节。请缩减,例如清除 Cookie。',
+  },
+  malformed_request: {
+    status: 400,
+    en: 'This is not a well-formed HTTP/1.1 request.',
+    zh: '这不是格式正确的 HTTP/1.1 请求。',
+  },
+  request_timeout: {
+    status: 408,
+    en: 'The request did not arrive in time. Send it again over a faster line, or a smaller one.',
+    zh: '请求未能在规定时间内到达。请换用更快的网络重试,或减小请求。',
+  },
+  host_missing: {
+    status: 400,
+    en: 'The request must name one host in its Host header.',
+    zh: '请求必须在 Host 头中给出唯一的主机名。',
+  },
+  host_not_allowed: {
+    status: 421,
+    en: 'This gateway does not answer for the host in the Host header. Use its configured name, or ask your administrator to add this one to "hosts".',
+    zh: '此网关不为 Host 头中的主机名提供服务。请使用已配置的主机名,或请管理员将其加入 "hosts"。',
+  },
+  method_not_allowed: {
+    status: 405,
+    en: 'This method is not allowed here. Allowed: {allowed}.',
+    zh: '此处不允许使用该方法。允许的方法:{allowed}。',
+  },
+  key_in_url: {
+    status: 400,
+    en: 'The URL holds an API key, and URLs end up in logs and histories: treat that key as leaked and revoke it. Send keys as "Authorization: Bearer …" or "X-API-Key".',
+    zh: 'URL 中包含 API 密钥,而 URL 会被写入日志和历史记录:请视该密钥为已泄露并将其吊销。请用 "Authorization: Bearer …" 或 "X-API-Key" 发送密钥。',
+  },
+  not_found: {
+    status: 404,
+    en: 'There is nothing at this path. Services are under /s/{tenant}/{service}/, the API under /api/.',
+    zh: '此路径下没有内容。服务位于 /s/{tenant}/{service}/,API 位于 /api/。',
+  },
+  service_not_found: {
+    status: 404,
+    en: 'There is no such service that you may use. Check tenant and service in the path.',
+    zh: '没有您可以使用的此服务。请检查路径中的租户和服务名。',
+  },
+  credentials_missing: {
+    status: 401,
+    en: 'No API key was sent. Send one as "Authorization: Bearer ipk_…" or "X-API-Key".',
+    zh: '未提供 API 密钥。请用 "Authorization: Bearer ipk_…" 或 "X-API-Key" 发送。',
+  },
+  credentials_ambiguous: {
+    status: 400,
+    en: 'More than one credential was sent. Send exactly one: an API key in one header, or the browser session.',
+    zh: '提供了多个凭据。请只发送一个:单个请求头中的 API 密钥,或浏览器会话。',
+  },
+  credentials_unsupported: {
+    status: 401,
+    en: 'The Authorization header is not of the form "Bearer ipk_…".',
+    zh: 'Authorization 头的格式不是 "Bearer ipk_…"。',
+  },
+  key_unknown: {
+    status: 401,
+    en: 'The API key is not known: it is mistyped, or was revoked. Check it, or make a new one.',
+    zh: 'API 密钥无效:可能输入有误或已被吊销。请检查,或创建新密钥。',
+  },
+  key_expired: {
+    status: 401,
+    en: 'The API key expired at {expiresAt}. Make a new one.',
+    zh: 'API 密钥已于 {expiresAt} 过期。请创建新密钥。',
+  },
+  session_invalid: {
+    status: 401,
+    en: 'The browser session has ended. Sign in again.',
+    zh: '浏览器会话已结束。请重新登录。',
+  },
+  cross_origin: {
+    status: 403,
+    en: 'With a browser session this request is only accepted from a page of the same origin. Behind a proxy, "trustedProxies" must name it.',
+    zh: '使用浏览器会话时,此请求只能来自同源页面。若位于代理之后,请在 "trustedProxies" 中配置该代理。',
+  },
+  access_denied: {
+    status: 403,
+    en: '{reason} Rule: {rule}. Ask an administrator of your tenant if you need this.',
+    zh: '您无权执行此操作(规则:{rule})。如有需要,请联系租户管理员。',
+  },
+  service_unavailable: {
+    status: 503,
+    en: 'The service cannot be called now: {reason}',
+    zh: '服务暂时不可用:{reason}',
+  },
+  body_too_large: {
+    status: 413,
+    en: 'The body is larger than the {limit} bytes that this service takes. Send a smaller one.',
+    zh: '请求体超过此服务允许的 {limit} 字节。请减小后重试。',
+  },
+  rate_limited: {
+    status: 429,
+    en: 'More than {limit} requests a minute. Try again in {retryAfter} s.',
+    zh: '每分钟请求数超过 {limit}。请在 {retryAfter} 秒后重试。',
+  },
+  quota_spent: {
+    status: 429,
+    en: 'The quota of {limit} requests a {period} is spent. It is renewed at {resetsAt}.',
+    zh: '{period}配额的 {limit} 次请求已用完,将于 {resetsAt} 重置。',
+  },
+  ledger_unavailable: {
+    status: 503,
+    en: 'Quotas cannot be checked at the moment, and what may be used meanwhile is used up. Try again in {retryAfter} s.',
+    zh: '暂时无法核对配额,且此期间允许的用量已用完。请在 {retryAfter} 秒后重试。',
+  },
+  records_unavailable: {
+    status: 503,
+    en: 'The request cannot be recorded at the moment, so it is not served. Try again in {retryAfter} s.',
+    zh: '暂时无法记录请求,因此不予处理。请在 {retryAfter} 秒后重试。',
+  },
+  snapshot_stale: {
+    status: 503,
+    en: 'The gateway has had no news of keys and policies for too long to go on deciding by the old ones. Try again in {retryAfter} s.',
+    zh: '网关已过久未获得最新的密钥与策略,无法继续按旧数据判断。请在 {retryAfter} 秒后重试。',
+  },
+  service_busy: {
+    status: 503,
+    en: 'The service has too many requests open. Try again in {retryAfter} s.',
+    zh: '该服务的并发请求过多。请在 {retryAfter} 秒后重试。',
+  },
+  stopping: {
+    status: 503,
+    en: 'The gateway is being stopped. Try again in {retryAfter} s.',
+    zh: '网关正在停止。请在 {retryAfter} 秒后重试。',
+  },
+  upstream_unreachable: {
+    status: 502,
+    en: 'The service could not be reached. Try again soon; if it stays, tell your administrator the request id.',
+    zh: '无法连接到服务。请稍后重试;若仍然如此,请将请求编号告知管理员。',
+  },
+  upstream_failed: {
+    status: 502,
+    en: 'The service broke off without a complete answer. Try again; if it stays, tell your administrator the request id.',
+    zh: '服务中断,未给出完整的响应。请重试;若仍然如此,请将请求编号告知管理员。',
+  },
+  upstream_timeout: {
+    status: 504,
+    en: 'The service did not answer within {limit} s. Try a smaller input, or again later.',
+    zh: '服务未在 {limit} 秒内响应。请减小输入或稍后重试。',
+  },
+  form_invalid: {
+    status: 400,
+    en: 'The form must be sent as application/x-www-form-urlencoded, with the field "key", and no larger than 8 KiB.',
+    zh: '表单必须以 application/x-www-form-urlencoded 发送,包含字段 "key",且不超过 8 KiB。',
+  },
+  internal: {
+    status: 500,
+    en: 'Something failed on our side. Try again; if it stays, give the request id to your administrator.',
+    zh: '我们这边出现了故障。请重试;若仍然如此,请将请求编号告知管理员。',
+  },
+} satisfies Record<string, Message>;
+
+export type MessageCode = keyof typeof catalogue;
+export type Language = 'en' | 'zh';
+
+export const messages: Readonly<Record<MessageCode, Message>> = catalogue;
+
+function fill(template: string, details: Record<string, unknown>): string {
+  return template.replace(/\{(\w+)\}/g, (placeholder, name: string) => {
+    const value = details[name];
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : placeholder;
+  });
+}
+
+/** The refusal of that code; its details fill the sentence and are given to the client. */
+export function refusal(
+  code: MessageCode,
+  details: Record<string, unknown> = {},
+  headers: Record<string, string> = {},
+): RequestError {
+  const { status, en } = messages[code];
+  const retryAfter = details['retryAfter'];
+  return new RequestError(status, code, fill(en, details), {
+    ...(Object.keys(details).length === 0 ? {} : { details }),
+    headers: typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter), ...headers } : headers,
+  });
+}
+
+/** The error's sentence in the reader's language. */
+export function sentence(error: RequestError, language: Language): string {
+  if (language === 'en' || !Object.hasOwn(messages, error.code)) return error.message;
+  const { period, ...details } = error.details ?? {};
+  return fill(messages[error.code as MessageCode].zh, {
+    ...details,
+    period: period === 'day' ? '每日' : '每月',
+  });
+}
+
+/** RFC 9110 §12.5.4, for the two languages there are: Chinese when it is preferred to English. */
+export function preferredLanguage(acceptLanguage: string | undefined): Language {
+  const quality = { en: 0, zh: 0 };
+  let any = 0;
+  for (const part of (acceptLanguage ?? '').split(',').slice(0, 20)) {
+    const [range = '', ...parameters] = part
+      .trim()
+      .toLowerCase()
+      .split(';')
+      .map((text) => text.trim());
+    const given = parameters.find((parameter) => parameter.startsWith('q='));
+    const q = given === undefined ? 1 : Number(given.slice(2));
+    if (!(q >= 0 && q <= 1)) continue;
+    const [language] = range.split('-');
+    if (language === 'zh' || language === 'en') quality[language] = Math.max(quality[language], q);
+    else if (range === '*') any = q;
+  }
+  return quality.zh > Math.max(quality.en, quality.en === 0 ? any : 0) ? 'zh' : 'en';
+}
