@@ -12,17 +12,17 @@ const catalogue = {
   path_not_canonical: {
     status: 400,
     en: 'The path can be read in more than one way (it has "..", "//", ";", a backslash, or an encoded slash, dot or control character). Send the plain path.',
-    zh: '路径可能有多种解读(含有 ".."、"//"、";"、反斜杠,或经过编码的斜杠、点、控制字符)。请发送规范的路径。',
+    zh: '路径可能有多种解读（含有 ".."、"//"、";"、反斜杠，或经过编码的斜杠、点、控制字符）。请发送规范的路径。',
   },
   too_many_headers: {
     status: 431,
     en: 'The request has more than {limit} header fields. Send fewer, for example by clearing cookies.',
-    zh: '请求头超过 {limit} 个。请减少请求头,例如清除 Cookie。',
+    zh: '请求头超过 {limit} 个。请减少请求头，例如清除 Cookie。',
   },
   headers_too_large: {
     status: 431,
     en: 'The header fields are larger than {limit} bytes together. Send less, for example by clearing cookies.',
-    zh: '请求头总大小超过 {limit} 字节。请缩减,例如清除 Cookie。',
+    zh: '请求头总大小超过 {limit} 字节。请缩减，例如清除 Cookie。',
   },
   malformed_request: {
     status: 400,
@@ -32,7 +32,7 @@ const catalogue = {
   request_timeout: {
     status: 408,
     en: 'The request did not arrive in time. Send it again over a faster line, or a smaller one.',
-    zh: '请求未能在规定时间内到达。请换用更快的网络重试,或减小请求。',
+    zh: '请求未能在规定时间内到达。请换用更快的网络重试，或减小请求。',
   },
   host_missing: {
     status: 400,
@@ -42,17 +42,17 @@ const catalogue = {
   host_not_allowed: {
     status: 421,
     en: 'This gateway does not answer for the host in the Host header. Use its configured name, or ask your administrator to add this one to "hosts".',
-    zh: '此网关不为 Host 头中的主机名提供服务。请使用已配置的主机名,或请管理员将其加入 "hosts"。',
+    zh: '此网关不为 Host 头中的主机名提供服务。请使用已配置的主机名，或请管理员将其加入 "hosts"。',
   },
   method_not_allowed: {
     status: 405,
     en: 'This method is not allowed here. Allowed: {allowed}.',
-    zh: '此处不允许使用该方法。允许的方法:{allowed}。',
+    zh: '此处不允许使用该方法。允许的方法：{allowed}。',
   },
   key_in_url: {
     status: 400,
     en: 'The URL holds an API key, and URLs end up in logs and histories: treat that key as leaked and revoke it. Send keys as "Authorization: Bearer …" or "X-API-Key".',
-    zh: 'URL 中包含 API 密钥,而 URL 会被写入日志和历史记录:请视该密钥为已泄露并将其吊销。请用 "Authorization: Bearer …" 或 "X-API-Key" 发送密钥。',
+    zh: 'URL 中包含 API 密钥，而 URL 会被写入日志和历史记录：请视该密钥为已泄露并将其吊销。请用 "Authorization: Bearer …" 或 "X-API-Key" 发送密钥。',
   },
   not_found: {
     status: 404,
@@ -72,7 +72,7 @@ const catalogue = {
   credentials_ambiguous: {
     status: 400,
     en: 'More than one credential was sent. Send exactly one: an API key in one header, or the browser session.',
-    zh: '提供了多个凭据。请只发送一个:单个请求头中的 API 密钥,或浏览器会话。',
+    zh: '提供了多个凭据。请只发送一个：单个请求头中的 API 密钥，或浏览器会话。',
   },
   credentials_unsupported: {
     status: 401,
@@ -82,7 +82,7 @@ const catalogue = {
   key_unknown: {
     status: 401,
     en: 'The API key is not known: it is mistyped, or was revoked. Check it, or make a new one.',
-    zh: 'API 密钥无效:可能输入有误或已被吊销。请检查,或创建新密钥。',
+    zh: 'API 密钥无效：可能输入有误或已被吊销。请检查，或创建新密钥。',
   },
   key_expired: {
     status: 401,
@@ -97,17 +97,17 @@ const catalogue = {
   cross_origin: {
     status: 403,
     en: 'With a browser session this request is only accepted from a page of the same origin. Behind a proxy, "trustedProxies" must name it.',
-    zh: '使用浏览器会话时,此请求只能来自同源页面。若位于代理之后,请在 "trustedProxies" 中配置该代理。',
+    zh: '使用浏览器会话时，此请求只能来自同源页面。若位于代理之后，请在 "trustedProxies" 中配置该代理。',
   },
   access_denied: {
     status: 403,
     en: '{reason} Rule: {rule}. Ask an administrator of your tenant if you need this.',
-    zh: '您无权执行此操作(规则:{rule})。如有需要,请联系租户管理员。',
+    zh: '您无权执行此操作（规则：{rule}）。如有需要，请联系租户管理员。',
   },
   service_unavailable: {
     status: 503,
     en: 'The service cannot be called now: {reason}',
-    zh: '服务暂时不可用:{reason}',
+    zh: '服务暂时不可用：{reason}',
   },
   body_too_large: {
     status: 413,
@@ -122,22 +122,22 @@ const catalogue = {
   quota_spent: {
     status: 429,
     en: 'The quota of {limit} requests a {period} is spent. It is renewed at {resetsAt}.',
-    zh: '{period}配额的 {limit} 次请求已用完,将于 {resetsAt} 重置。',
+    zh: '{period}配额的 {limit} 次请求已用完，将于 {resetsAt} 重置。',
   },
   ledger_unavailable: {
     status: 503,
     en: 'Quotas cannot be checked at the moment, and what may be used meanwhile is used up. Try again in {retryAfter} s.',
-    zh: '暂时无法核对配额,且此期间允许的用量已用完。请在 {retryAfter} 秒后重试。',
+    zh: '暂时无法核对配额，且此期间允许的用量已用完。请在 {retryAfter} 秒后重试。',
   },
   records_unavailable: {
     status: 503,
     en: 'The request cannot be recorded at the moment, so it is not served. Try again in {retryAfter} s.',
-    zh: '暂时无法记录请求,因此不予处理。请在 {retryAfter} 秒后重试。',
+    zh: '暂时无法记录请求，因此不予处理。请在 {retryAfter} 秒后重试。',
   },
   snapshot_stale: {
     status: 503,
     en: 'The gateway has had no news of keys and policies for too long to go on deciding by the old ones. Try again in {retryAfter} s.',
-    zh: '网关已过久未获得最新的密钥与策略,无法继续按旧数据判断。请在 {retryAfter} 秒后重试。',
+    zh: '网关已过久未获得最新的密钥与策略，无法继续按旧数据判断。请在 {retryAfter} 秒后重试。',
   },
   service_busy: {
     status: 503,
@@ -152,12 +152,12 @@ const catalogue = {
   upstream_unreachable: {
     status: 502,
     en: 'The service could not be reached. Try again soon; if it stays, tell your administrator the request id.',
-    zh: '无法连接到服务。请稍后重试;若仍然如此,请将请求编号告知管理员。',
+    zh: '无法连接到服务。请稍后重试；若仍然如此，请将请求编号告知管理员。',
   },
   upstream_failed: {
     status: 502,
     en: 'The service broke off without a complete answer. Try again; if it stays, tell your administrator the request id.',
-    zh: '服务中断,未给出完整的响应。请重试;若仍然如此,请将请求编号告知管理员。',
+    zh: '服务中断，未给出完整的响应。请重试；若仍然如此，请将请求编号告知管理员。',
   },
   upstream_timeout: {
     status: 504,
@@ -167,12 +167,12 @@ const catalogue = {
   form_invalid: {
     status: 400,
     en: 'The form must be sent as application/x-www-form-urlencoded, with the field "key", and no larger than 8 KiB.',
-    zh: '表单必须以 application/x-www-form-urlencoded 发送,包含字段 "key",且不超过 8 KiB。',
+    zh: '表单必须以 application/x-www-form-urlencoded 发送，包含字段 "key"，且不超过 8 KiB。',
   },
   internal: {
     status: 500,
     en: 'Something failed on our side. Try again; if it stays, give the request id to your administrator.',
-    zh: '我们这边出现了故障。请重试;若仍然如此,请将请求编号告知管理员。',
+    zh: '我们这边出现了故障。请重试；若仍然如此，请将请求编号告知管理员。',
   },
 } satisfies Record<string, Message>;
 

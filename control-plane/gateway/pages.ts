@@ -40,10 +40,10 @@ const text = {
   zh: {
     lang: 'zh-CN',
     signIn: '登录',
-    intro: '使用 API 密钥登录,即可在此浏览器中打开服务页面。',
+    intro: '使用 API 密钥登录，即可在此浏览器中打开服务页面。',
     key: 'API 密钥',
     home: 'Imageplane 网关',
-    what: '服务位于 /s/{租户}/{服务}/,API 位于 /api/v1/。程序在每个请求中发送 API 密钥;浏览器请先登录。',
+    what: '服务位于 /s/{租户}/{服务}/，API 位于 /api/v1/。程序在每个请求中发送 API 密钥；浏览器请先登录。',
     signOut: '退出登录',
   },
 } satisfies Record<Language, Record<string, string>>;

@@ -21,8 +21,10 @@ export interface Product {
   processes: (command: RegExp) => Promise<ProcessInfo[]>;
   /** Reads a file that the supervisor wrote below the data folder. */
   read: (path: string) => Promise<string>;
-  /** Makes a key by the API. */
+  /** Makes a key of the first tenant by the API. */
   makeKey: (wanted: Record<string, unknown>) => Promise<string>;
+  /** The demo key of any tenant, which replaces the one before. */
+  demoKey: (tenant: string) => Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -118,6 +120,14 @@ export async function startProduct({ objects, paths = [] }: ProductOptions): Pro
     const read = (path: string): Promise<string> => readFile(join(data, path), 'utf8');
     const api = JSON.parse(await read('run/api.json')) as {
       database: { host: string; port: number; database: string; user: string };
+      internal: { host: string; port: number };
+    };
+    const known = async (made: string): Promise<string> => {
+      await until('the gateway knows the new key', async () => {
+        const { status } = await fetch(`${url}/api/v1/me`, { headers: { authorization: `Bearer ${made}` } });
+        return status === 200;
+      });
+      return made;
     };
     database = new pg.Pool({
       ...api.database,
@@ -134,20 +144,12 @@ export async function startProduct({ objects, paths = [] }: ProductOptions): Pro
       read,
       processes: async (command) => (await processesNaming(data)).filter((one) => command.test(one.command)),
       async makeKey(wanted) {
-        const response = await fetch(`${url}/api/v1/keys`, {
-          method: 'POST',
-          headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-          body: JSON.stringify(wanted),
-        });
-        if (response.status !== 201) throw new Error(`no key: ${response.status} ${await response.text()}`);
-        const made = ((await response.json()) as { key: string }).key;
-        await until('the gateway knows the new key', async () => {
-          const { status } = await fetch(`${url}/api/v1/me`, {
-            headers: { authorization: `Bearer ${made}` },
-          });
-          return status === 200;
-        });
-        return made;
+        return known(await keyFrom(`${url}/api/v1/keys`, key, wanted));
+      },
+      async demoKey(tenant) {
+        const { host, port } = api.internal;
+        const token = (await read('secrets/internal.token')).trim();
+        return known(await keyFrom(`http://${host}:${port}/internal/v1/demo-key`, token, { tenant }));
       },
       stop,
     };
@@ -155,4 +157,14 @@ export async function startProduct({ objects, paths = [] }: ProductOptions): Pro
     await stop();
     throw error;
   }
+}
+
+async function keyFrom(url: string, token: string, body: Record<string, unknown>): Promise<string> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (response.status !== 201) throw new Error(`no key: ${response.status} ${await response.text()}`);
+  return ((await response.json()) as { key: string }).key;
 }
