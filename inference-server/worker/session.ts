@@ -1,0 +1,133 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { messageOf } from '../../foundation/errors.ts';
+import { type BackgroundRemoval, toInput, toMask } from '../pipelines/background-removal.ts';
+import type { Raster } from '../imaging/resample.ts';
+import type { LoadOrder } from './protocol.ts';
+import { mismatchOf } from './verify.ts';
+
+/** Why a model cannot be served. */
+export class UnusableModelError extends Error {
+  readonly code: string;
+  readonly permanent: boolean;
+
+  constructor(code: string, message: string, permanent: boolean) {
+    super(message);
+    this.code = code;
+    this.permanent = permanent;
+  }
+}
+
+export interface LoadedModel {
+  /** Of its input. */
+  size: { width: number; height: number };
+  /** The mask of a picture, of the picture's size. */
+  mask(picture: Raster): Promise<{ mask: Uint8Array; runStartedAt: number; inferenceMs: number }>;
+}
+
+/** Verifies the file, and only then loads it. @throws UnusableModelError */
+export async function loadModel(order: LoadOrder): Promise<LoadedModel> {
+  const { model } = order;
+  const [file] = model.files;
+  if (file === undefined)
+    throw new UnusableModelError('model_without_file', `${model.name} has no file.`, true);
+  await verify(model.name, file);
+  // Imported here, so that nothing of a file that failed its check is ever near the runtime.
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const session = await InferenceSession.create(file.path, sessionOptions(order)).catch((error: unknown) => {
+    throw new UnusableModelError(
+      'model_not_loaded',
+      `${model.name} could not be loaded with the execution provider ${order.executionProvider}: ${messageOf(error)}`,
+      false,
+    );
+  });
+  const { input, output } = ports(model.name, session, model.pipeline);
+  const { width, height } = model.pipeline.size;
+
+  async function run(data: Float32Array): Promise<Float32Array> {
+    const feed = new Tensor('float32', data, [1, 3, height, width]);
+    const results = await session.run({ [input]: feed }, [output]);
+    return firstChannel(results[output], width * height);
+  }
+
+  return {
+    size: model.pipeline.size,
+    async mask(picture) {
+      const data = toInput(picture, model.pipeline);
+      const started = performance.now();
+      const result = await run(data);
+      const finished = performance.now();
+      return {
+        mask: toMask(result, model.pipeline, picture),
+        runStartedAt: started,
+        inferenceMs: finished - started,
+      };
+    },
+  };
+}
+
+async function verify(name: string, file: { path: string; sha256: string; size: number }): Promise<void> {
+  let mismatch: string | undefined;
+  try {
+    mismatch = await mismatchOf(file);
+  } catch (error) {
+    throw new UnusableModelError(
+      'model_file_unreadable',
+      `A file of ${name} cannot be read: ${messageOf(error)}`,
+      false,
+    );
+  }
+  if (mismatch !== undefined)
+    throw new UnusableModelError(
+      'model_digest_mismatch',
+      `${file.path} of ${name} is not the file of its manifest: ${mismatch}. It was not loaded; fetch it again.`,
+      true,
+    );
+}
+
+function sessionOptions(order: LoadOrder): InferenceSession.SessionOptions {
+  // Spinning threads would burn whole cores between two requests, for no gain in latency.
+  const spinningOff = { allow_spinning: '0' };
+  return {
+    // Exactly the provider asked for: a silent fall back to the CPU would be a hundred times slower unnoticed.
+    executionProviders: [order.executionProvider],
+    graphOptimizationLevel: 'all',
+    executionMode: 'sequential',
+    intraOpNumThreads: order.threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    extra: { session: { intra_op: spinningOff, inter_op: spinningOff } },
+  };
+}
+
+function ports(
+  name: string,
+  session: InferenceSession,
+  pipeline: BackgroundRemoval,
+): { input: string; output: string } {
+  const [input] = session.inputMetadata;
+  const output = session.outputNames[0];
+  const { width, height } = pipeline.size;
+  const wanted = [1, 3, height, width];
+  if (input === undefined || output === undefined || !input.isTensor)
+    throw new UnusableModelError('model_not_fitting', `${name} has no tensor as input and output.`, true);
+  const fits =
+    input.type === 'float32' &&
+    input.shape.length === wanted.length &&
+    input.shape.every((size, axis) => typeof size === 'string' || size === wanted[axis]);
+  if (!fits)
+    throw new UnusableModelError(
+      'model_not_fitting',
+      `The input ${input.name} of ${name} is ${input.type} [${input.shape.join(', ')}]; its pipeline needs float32 [${wanted.join(', ')}].`,
+      true,
+    );
+  return { input: input.name, output };
+}
+
+function firstChannel(tensor: Tensor | undefined, pixels: number): Float32Array {
+  const data = tensor?.data;
+  if (!(data instanceof Float32Array) || data.length < pixels)
+    throw new RangeError(
+      `the first output is ${tensor?.type ?? 'missing'} [${tensor?.dims.join(', ') ?? ''}]; its pipeline needs float32 with ${pixels} values`,
+    );
+  return data.subarray(0, pixels);
+}

@@ -1,0 +1,46 @@
+import { constants } from 'node:fs';
+import { access, chmod, mkdir, realpath } from 'node:fs/promises';
+import { lockHolder, type ProcessLock, tryLock } from '../control-plane/model-store/process-lock.ts';
+import { messageOf, UsageError } from '../foundation/errors.ts';
+import { portProblem } from './ports.ts';
+
+/** Makes the folder when it is missing. @returns its real path. @throws UsageError naming the option to change. */
+export async function prepareFolder(path: string, option: string, mode: number): Promise<string> {
+  try {
+    const made = await mkdir(path, { recursive: true, mode });
+    if (made !== undefined) await chmod(path, mode);
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    return await realpath(path);
+  } catch (error) {
+    throw new UsageError(
+      `${path} cannot be written to: ${messageOf(error)}\nGive another folder with ${option}.`,
+    );
+  }
+}
+
+/** @throws UsageError with the pid of the start that has the folder. */
+export function lockFolder(path: string, dataDir: string): ProcessLock {
+  const lock = tryLock(path);
+  if (lock !== undefined) return lock;
+  const pid = lockHolder(path);
+  throw new UsageError(
+    `Imageplane already runs on ${dataDir}${pid === undefined ? '' : ` (pid ${pid})`}.\n` +
+      'Stop it with Ctrl-C or kill, or give another --data-dir (and --port) for a second one.',
+  );
+}
+
+/** @throws UsageError saying which option to give. */
+export async function assertPortFree(port: number, host: string): Promise<void> {
+  if (port === 0) return;
+  const problem = await portProblem(port, host);
+  if (problem === undefined) return;
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'another program listens on it',
+    EACCES: 'this user may not listen on it',
+    EADDRNOTAVAIL: `this machine has no address ${host}`,
+  };
+  throw new UsageError(
+    `Port ${port} on ${host} cannot be used: ${reasons[problem] ?? problem}.\n` +
+      'Give another one with --port, or --port 0 for any free one.',
+  );
+}
