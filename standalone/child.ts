@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UsageError } from '../foundation/errors.ts';
 import { createLineReader, readableLine } from './child-output.ts';
@@ -116,10 +115,4 @@ async function askReady(url: string): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-/** The end of a log, for a message. */
-export async function lastLines(path: string, count: number): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  return text.trimEnd().split('\n').slice(-count).join('\n');
 }

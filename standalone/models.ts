@@ -55,7 +55,7 @@ async function fetchOne(
       offline,
       signal,
       onProgress(progress) {
-        if (!announced && progress.phase !== 'waiting') {
+        if (!announced && (progress.phase === 'downloading' || progress.phase === 'unpacking')) {
           announced = true;
           for (const line of licenceLines(model)) terminal.line(line);
           terminal.line(`Fetching it once, from ${source} into ${store}.`);

@@ -124,8 +124,10 @@ Usage: npm start -- [options]
 
   --port PORT        Port of the gateway; 0 takes any free one. Default: ${DEFAULT_PORT}.
   --host ADDRESS     127.0.0.1, ::1 or localhost. Nothing else is served. Default: 127.0.0.1.
-  --data-dir FOLDER  Database, keys, logs. Default: IMAGEPLANE_DATA, else ${data}.
-  --cache-dir FOLDER Model files, which can be fetched again. Default: IMAGEPLANE_CACHE, else ${cache}.
+  --data-dir FOLDER  Database, keys, logs.
+                     Default: IMAGEPLANE_DATA, else ${data}.
+  --cache-dir FOLDER Model files, which can be fetched again.
+                     Default: IMAGEPLANE_CACHE, else ${cache}.
   --objects PATH     A YAML file, or a folder of them, with tenants, services and models. May be given several times.
                      Default: examples/ and models/ of the checkout.
   --offline          Fetch nothing: every model must be in the cache already.

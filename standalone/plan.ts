@@ -60,6 +60,11 @@ function planService(plan: Plan, service: ImageService, tenant: Tenant, objects:
   } else {
     const model = modelRef === undefined ? undefined : findModel(modelRef, tenant, objects);
     if (model === undefined) plan.notices.push(`${id} names no model that was read.`);
+    else if (model.spec.license.acknowledgementRequired)
+      plan.notices.push(
+        `${id} is not started: the terms of ${model.name} must be accepted by an administrator first, which is not ` +
+          'possible on one machine yet.',
+      );
     else planInference(plan, service, tenant, model);
   }
 }

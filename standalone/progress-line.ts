@@ -46,7 +46,7 @@ export function progressText(
   ];
   if (phase === 'downloading' && speed !== undefined) {
     parts.push(`${(speed / MEGABYTE).toFixed(1)} MB/s`);
-    if (total !== undefined && speed > 0) parts.push(`${duration((total - bytes) / speed)} left`);
+    if (total !== undefined && speed >= 1) parts.push(`${duration((total - bytes) / speed)} left`);
   }
   return parts.join(', ');
 }

@@ -46,7 +46,7 @@ async function runOptions(options: Options, { cwd, checkout }: Surroundings): Pr
   const onSignal = (signal: NodeJS.Signals): void => {
     if (!stop.signal.aborted) {
       firstAt = now();
-      terminal.line(`\nStopping (${signal}). Ctrl-C again: at once. 正在停止,再按一次 Ctrl-C 立即结束。`);
+      terminal.line(`\nStopping (${signal}). Ctrl-C again: at once. 正在停止，再按一次 Ctrl-C 立即结束。`);
       stop.abort();
     } else if (now() - firstAt > SAME_PRESS_MS && !force.signal.aborted) {
       terminal.line('Ending everything at once.');

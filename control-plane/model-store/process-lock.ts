@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 export interface ProcessLock {
@@ -12,8 +12,13 @@ export interface ProcessLock {
  * @returns undefined when it is taken, by this process or another.
  */
 export function tryLock(path: string): ProcessLock | undefined {
+  closeSync(openSync(path, 'a', 0o600));
+  // SQLite would make it readable for everybody, and gives its journal the same mode.
+  closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
+    // Nothing is ever written: a journal would only lie about.
+    database.exec('PRAGMA journal_mode = OFF');
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();

@@ -43,7 +43,16 @@ export function npmStart(
     });
   });
   const signalGroup = (signal: NodeJS.Signals): void => {
-    if (child.pid !== undefined) process.kill(-child.pid, signal);
+    try {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, signal);
+      } catch (error) {
+        // The whole group has ended.
+        if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+      }
+    } catch {
+      // The whole group has ended.
+    }
   };
   return {
     child,
