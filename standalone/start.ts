@@ -36,7 +36,8 @@ async function runOptions(options: Options, { cwd, checkout }: Surroundings): Pr
   const now = (): number => performance.now();
   const terminal = createTerminal({
     write: (text) => process.stdout.write(text),
-    columns: () => (process.stdout.isTTY ? process.stdout.columns : undefined),
+    // Some terminals do not know their width.
+    columns: () => (process.stdout.isTTY ? Math.max(process.stdout.columns, 40) : undefined),
     now,
     debug: options.logLevel === 'debug' || options.logLevel === 'trace',
   });

@@ -30,7 +30,14 @@ import { createSnapshotSource } from './snapshot-source.ts';
 const DATABASE_PATIENCE_MS = 60_000;
 const GRACE_MS = 5_000;
 
-const config = await configFromArguments(apiConfig, process.argv.slice(2), 'node control-plane/api/main.ts');
+const config = await configFromArguments(
+  apiConfig,
+  process.argv.slice(2),
+  'node control-plane/api/main.ts',
+).catch((error: unknown) => {
+  createLogger('api', 'info').fatal(messageOf(error));
+  process.exit(2);
+});
 const logger = createLogger('api', config.logLevel);
 const surroundings: Surroundings = { now: () => new Date(), randomBytes, newId: uuidv7 };
 await runProgram(logger, () => start(config));

@@ -64,7 +64,7 @@ describe('a fresh clone', { skip: process.platform !== 'linux' && 'reads /proc' 
     await run('npm', ['ci'], { cwd: checkout, env: shellEnvironment(), maxBuffer: 16 * 1024 * 1024 });
   });
   after(async () => {
-    for (const { child, killHard } of started) if (child.exitCode === null) killHard();
+    for (const { killHard } of started) killHard();
     await waitFor(async () => (await processesNaming(data)).length === 0);
     await rm(root, { recursive: true, force: true });
     await rm(checkout, { recursive: true, force: true });
