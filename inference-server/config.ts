@@ -37,7 +37,6 @@ export const modelConfig = z.strictObject({
 export type ModelConfig = z.infer<typeof modelConfig>;
 
 export const executionProvider = z.enum(['cpu', 'cuda', 'tensorrt', 'webgpu']);
-export type ExecutionProvider = z.infer<typeof executionProvider>;
 
 export const inferenceServerConfig = z
   .strictObject({

@@ -1,7 +1,7 @@
 import express, { type Express } from 'express';
 import type { Registry } from 'prom-client';
 import { sendJson } from '../foundation/http.ts';
-import type { Problem } from './engine/model-engine.ts';
+import type { Problem } from './engine/problem.ts';
 
 export interface Health {
   /** What keeps the server from taking work. */

@@ -1,5 +1,5 @@
 import { RequestError } from '../../foundation/errors.ts';
-import type { Problem } from './model-engine.ts';
+import type { Problem } from './problem.ts';
 
 /** What is said of a model and its queue when there is no result, in one place. */
 

@@ -3,6 +3,7 @@ import type { Logger } from '../../foundation/logger.ts';
 import type { JobOptions, JobTimings } from '../worker/protocol.ts';
 import * as answers from './answers.ts';
 import type { ModelProcess, RunOutcome } from './model-process.ts';
+import type { Problem } from './problem.ts';
 import { createQueue } from './queue.ts';
 
 /** What a job consumed and how it ended: a job that failed has consumed as well. */
@@ -10,11 +11,6 @@ export type JobResult = { queueMs: number; timings: JobTimings } & (
   | { ok: true; bytes: Uint8Array }
   | { ok: false; outcome: 'failed' | 'timed_out' | 'cancelled'; error: RequestError }
 );
-
-export interface Problem {
-  code: string;
-  message: string;
-}
 
 export type RestartCause = 'deadline' | 'died' | 'load_failed';
 

@@ -20,20 +20,24 @@ function multiplyBytes(a: number, b: number): number {
 /** An RGBA cut-out of an RGB or RGBA picture by a mask of the same size. */
 export function cutOut(picture: Raster, mask: Uint8Array, style: AlphaStyle): Raster {
   const { data, width, height, channels } = picture;
-  const output = new Uint8Array(width * height * 4);
+  // A pixel at a time rather than a sample: every platform Node supports here stores red first, as little-endian.
+  const pixels = new Uint32Array(width * height);
   const scaleColour = style === 'premultiplied';
   const ownAlpha = channels === 4 && style !== 'replaced';
-  for (let pixel = 0, from = 0, to = 0; pixel < mask.length; pixel++, from += channels, to += 4) {
+  for (let pixel = 0, from = 0; pixel < pixels.length; pixel++, from += channels) {
     const coverage = mask[pixel] as number;
-    const red = data[from] as number;
-    const green = data[from + 1] as number;
-    const blue = data[from + 2] as number;
-    output[to] = scaleColour ? multiplyBytes(red, coverage) : red;
-    output[to + 1] = scaleColour ? multiplyBytes(green, coverage) : green;
-    output[to + 2] = scaleColour ? multiplyBytes(blue, coverage) : blue;
-    output[to + 3] = ownAlpha ? multiplyBytes(data[from + 3] as number, coverage) : coverage;
+    const alpha = ownAlpha ? multiplyBytes(data[from + 3] as number, coverage) : coverage;
+    let red = data[from] as number;
+    let green = data[from + 1] as number;
+    let blue = data[from + 2] as number;
+    if (scaleColour && coverage !== 255) {
+      red = multiplyBytes(red, coverage);
+      green = multiplyBytes(green, coverage);
+      blue = multiplyBytes(blue, coverage);
+    }
+    pixels[pixel] = red | (green << 8) | (blue << 16) | (alpha << 24);
   }
-  return { data: output, width, height, channels: 4 };
+  return { data: new Uint8Array(pixels.buffer), width, height, channels: 4 };
 }
 
 const COEFFICIENT_BITS = 7;

@@ -3,8 +3,11 @@ import type { Raster } from './resample.ts';
 
 export type OutputFormat = 'png' | 'webp';
 
-/** Level 3 costs half the time of the usual 6 and some percent of size. */
-const PNG = { compressionLevel: 3, adaptiveFiltering: false };
+/**
+ * For a photograph of one megapixel level 1 takes 12 ms and level 6 takes 25 ms, for a fifth fewer bytes; filters would
+ * halve the bytes of soft pictures, for 40 ms. What waits for the answer waits for the time.
+ */
+const PNG = { compressionLevel: 1, adaptiveFiltering: false };
 const WEBP = { quality: 90, alphaQuality: 100, effort: 2 };
 
 export async function encode(raster: Raster, format: OutputFormat): Promise<Buffer> {

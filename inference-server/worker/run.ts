@@ -3,6 +3,7 @@ import { cutOut, putBehind } from '../imaging/composite.ts';
 import { decode } from '../imaging/decode.ts';
 import { encode } from '../imaging/encode.ts';
 import type { Raster } from '../imaging/resample.ts';
+import { toInput, toMask } from '../pipelines/background-removal.ts';
 import { smoothMask } from '../pipelines/mask-smoothing.ts';
 import type { JobOptions, JobTimings } from './protocol.ts';
 import { type LoadedModel, UnusableModelError } from './session.ts';
@@ -24,17 +25,24 @@ export async function removeBackground(
   return result;
 }
 
+/** Calls after which the loops over pixels are compiled. */
+const WARM_UP_CALLS = 5;
+
 /**
- * Runs everything once at the model's own size, so that the first request does not wait for memory and compilation.
+ * Runs everything at the model's own size, so that the first request does not wait for memory and compilation.
  * @throws UnusableModelError
  */
 export async function warmUp(model: LoadedModel, name: string): Promise<void> {
-  const { width, height } = model.size;
+  const { width, height } = model.pipeline.size;
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => i & 255);
   const picture: Raster = { data, width, height, channels: 3 };
   try {
-    const { mask } = await model.mask(picture);
-    await encode(cutOut(picture, mask, 'premultiplied'), 'png');
+    await model.mask(picture);
+    for (let i = 0; i < WARM_UP_CALLS; i++) {
+      const input = toInput(picture, model.pipeline);
+      const mask = toMask(input.subarray(0, width * height), model.pipeline, picture);
+      await encode(cutOut(picture, mask, 'premultiplied'), 'png');
+    }
   } catch (error) {
     const message = `${name} was loaded, but its first run failed: ${messageOf(error)}`;
     throw new UnusableModelError('model_warm_up_failed', message, false);

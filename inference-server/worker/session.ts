@@ -18,8 +18,7 @@ export class UnusableModelError extends Error {
 }
 
 export interface LoadedModel {
-  /** Of its input. */
-  size: { width: number; height: number };
+  pipeline: BackgroundRemoval;
   /** The mask of a picture, of the picture's size. */
   mask(picture: Raster): Promise<{ mask: Uint8Array; runStartedAt: number; inferenceMs: number }>;
 }
@@ -43,18 +42,20 @@ export async function loadModel(order: LoadOrder): Promise<LoadedModel> {
   const { input, output } = ports(model.name, session, model.pipeline);
   const { width, height } = model.pipeline.size;
 
-  async function run(data: Float32Array): Promise<Float32Array> {
-    const feed = new Tensor('float32', data, [1, 3, height, width]);
+  const data = new Float32Array(3 * width * height);
+  const feed = new Tensor('float32', data, [1, 3, height, width]);
+
+  async function run(): Promise<Float32Array> {
     const results = await session.run({ [input]: feed }, [output]);
     return firstChannel(results[output], width * height);
   }
 
   return {
-    size: model.pipeline.size,
+    pipeline: model.pipeline,
     async mask(picture) {
-      const data = toInput(picture, model.pipeline);
+      toInput(picture, model.pipeline, data);
       const started = performance.now();
-      const result = await run(data);
+      const result = await run();
       const finished = performance.now();
       return {
         mask: toMask(result, model.pipeline, picture),
