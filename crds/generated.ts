@@ -187,6 +187,10 @@ export interface TenantSpec {
      * Who must show a second factor when logging in.
      */
     secondFactor: 'Never' | 'Administrators' | 'Always';
+    /**
+     * Whether local accounts without a second factor may use HTTP Basic.
+     */
+    basic: boolean;
   };
   /**
    * Which models of the platform the tenant may use.

@@ -47,7 +47,7 @@ describe('an object that is right', () => {
     assert.deepEqual(accepted('tenant')['spec'], {
       plan: 'free',
       limits: { requestsPerDay: 0, requestsPerMonth: 0, concurrency: 0, megapixelsPerRequest: 50 },
-      access: { secondFactor: 'Administrators' },
+      access: { secondFactor: 'Administrators', basic: false },
       retention: { auditDays: 400, resultsDays: 30, usageDays: 400 },
     });
     assert.deepEqual(accepted('onnx')['spec'], {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type Principal, role, type Role } from '../../contracts/principal.ts';
 import { addressSet } from './addresses.ts';
-import { type AccessContext, decide, type Resource } from './decide.ts';
+import { type AccessContext, decide, type KeyScopes, type Resource } from './decide.ts';
 import { actions, builtInRoles } from './roles.ts';
 
 const names = fc.constantFrom('acme', 'burp', 'a', '', '__proto__');
@@ -124,5 +124,35 @@ describe('decide', () => {
       role.options.filter((name) => !may(name, 'infer')),
       ['viewer', 'guest'],
     );
+  });
+
+  it('holds a key to its scopes: services, actions and addresses', () => {
+    const ask = (
+      scopes: KeyScopes,
+      action: (typeof actions)[number],
+      resource: Resource,
+      address = '10.0.0.1',
+    ): string =>
+      decide(
+        { id: 'p', tenant: 't', kind: 'application', name: 'P', department: '', role: 'tenant-admin' },
+        action,
+        resource,
+        { address, tenant: { allowedAddresses: addressSet([]) }, scopes },
+      ).rule;
+    const cutout: Resource = { kind: 'service', tenant: 't', name: 'cutout' };
+    const other: Resource = { kind: 'service', tenant: 't', name: 'other' };
+    const api: Resource = { kind: 'api', tenant: 't' };
+    assert.equal(ask({}, 'infer', other), 'role:tenant-admin');
+    assert.equal(ask({ services: ['cutout'] }, 'infer', cutout), 'role:tenant-admin');
+    assert.equal(ask({ services: ['cutout'] }, 'infer', other), 'key-services');
+    assert.equal(ask({ services: ['cutout'] }, 'api:call', api), 'key-services');
+    assert.equal(
+      ask({ services: ['cutout'], actions: ['infer', 'api:call'] }, 'api:call', api),
+      'role:tenant-admin',
+    );
+    assert.equal(ask({ actions: ['view'] }, 'infer', cutout), 'key-actions');
+    const office = { addresses: addressSet(['10.0.0.0/8']) };
+    assert.equal(ask(office, 'infer', cutout), 'role:tenant-admin');
+    assert.equal(ask(office, 'infer', cutout, '192.0.2.1'), 'key-addresses');
   });
 });

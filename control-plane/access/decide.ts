@@ -3,7 +3,7 @@ import type { AddressSet } from './addresses.ts';
 import { type Action, builtInRoles } from './roles.ts';
 
 export interface Resource {
-  kind: 'service' | 'key' | 'usage' | 'audit' | 'api';
+  kind: 'service' | 'key' | 'account' | 'usage' | 'audit' | 'api';
   /** The tenant it belongs to. */
   tenant: string;
   name?: string;
@@ -18,6 +18,15 @@ export interface AccessContext {
   tenant: { allowedAddresses: AddressSet } | undefined;
   /** What the service demands besides, when the resource is one. */
   service?: ServiceConditions;
+  /** Of the key that the request came with. */
+  scopes?: KeyScopes;
+}
+
+/** What a key may be used for, within what its principal may. What is absent restricts nothing. */
+export interface KeyScopes {
+  services?: readonly string[] | undefined;
+  actions?: readonly string[] | undefined;
+  addresses?: AddressSet | undefined;
 }
 
 export interface ServiceConditions {
@@ -66,6 +75,20 @@ const rules: readonly Rule[] = [
           'tenant-addresses',
           `The address ${context.address} is not among those from which tenant ${resource.tenant} may be used.`,
         );
+  },
+
+  ({ action, context, resource }) => {
+    const { services, actions, addresses } = context.scopes ?? {};
+    if (addresses !== undefined && !addresses.has(context.address))
+      return deny('key-addresses', `This key may not be used from the address ${context.address}.`);
+    if (actions !== undefined && !actions.includes(action))
+      return deny('key-actions', `This key is for ${actions.join(', ')} alone.`);
+    // A key for some services is for nothing else, such as making other keys, unless it says so.
+    const named =
+      resource.kind === 'service' ? services?.includes(resource.name ?? '') : actions !== undefined;
+    return services === undefined || named === true
+      ? undefined
+      : deny('key-services', `This key is for ${services.join(', ')} alone.`);
   },
 
   ({ context, resource }) =>

@@ -1,3 +1,4 @@
+import type { Role } from '../../contracts/principal.ts';
 import type { ServiceRoute, Snapshot, TenantPolicy } from '../../contracts/snapshot.ts';
 import { requestsPerMinute, tenantOfNamespace } from '../../crds/effective.ts';
 import type { ImageService, Tenant } from '../../crds/generated.ts';
@@ -25,6 +26,11 @@ export function compilePolicies(
   };
 }
 
+/** Which groups of identity providers each tenant admits, and as what. Pure. */
+export function groupsOf({ tenants }: Objects): ReadonlyMap<string, { name: string; role: Role }[]> {
+  return new Map(tenants.map(({ metadata, spec }) => [metadata.name, spec.groups ?? []]));
+}
+
 function compileTenant(tenant: Tenant): TenantPolicy {
   const { plan, limits, access } = tenant.spec;
   return {
@@ -34,7 +40,12 @@ function compileTenant(tenant: Tenant): TenantPolicy {
       requestsPerDay: limits.requestsPerDay,
       requestsPerMonth: limits.requestsPerMonth,
     },
-    access: { allowedCidrs: access.allowedCIDRs ?? [], unlimitedCidrs: access.unlimitedCIDRs ?? [] },
+    access: {
+      allowedCidrs: access.allowedCIDRs ?? [],
+      unlimitedCidrs: access.unlimitedCIDRs ?? [],
+      secondFactor: access.secondFactor,
+      basic: access.basic,
+    },
   };
 }
 

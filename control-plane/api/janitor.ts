@@ -47,7 +47,8 @@ export function startJanitor(
   };
 }
 
-function repeat(everyMs: number, task: () => Promise<void>, logger: Logger): NodeJS.Timeout {
+/** Never two turns at once. */
+export function repeat(everyMs: number, task: () => Promise<void>, logger: Logger): NodeJS.Timeout {
   let running = false;
   return setInterval(() => {
     if (running) return;

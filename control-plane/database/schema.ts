@@ -1,9 +1,11 @@
 import { type Generated, Kysely, PostgresDialect } from 'kysely';
 import type pg from 'pg';
 import type { Principal, Role } from '../../contracts/principal.ts';
+import type { ApplicationScopes, IdentityTables } from './identity-schema.ts';
+import type { SignInTables } from './sign-in-schema.ts';
 
 /** The tables that are queried by kysely; the ledger's are moved by its SQL functions alone. */
-export interface Schema {
+export interface Schema extends IdentityTables, SignInTables {
   principal: {
     id: string;
     tenant: string;
@@ -13,6 +15,11 @@ export interface Schema {
     role: Role;
     created_at: Generated<Date>;
     disabled_at: Date | null;
+    epoch: Generated<number>;
+    expires_at: Date | null;
+    deleted_at: Date | null;
+    role_given_by: Generated<string>;
+    role_given_at: Generated<Date>;
   };
   api_key: {
     id: string;
@@ -22,6 +29,8 @@ export interface Schema {
     created_by: string;
     expires_at: Date | null;
     revoked_at: Date | null;
+    scopes: ApplicationScopes | null;
+    signing_secret: string | null;
   };
   revision: { value: string };
   quota_counter: {

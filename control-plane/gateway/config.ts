@@ -33,6 +33,10 @@ export const gatewayConfig = z.strictObject({
     user: z.string().min(1),
     passwordFile: z.string().min(1),
   }),
+  /** 32 random bytes in base64url, shared with the API: opens the secrets of signed requests. Absent, there are none. */
+  secretsKeyFile: z.string().min(1).optional(),
+  /** Where bodies of signed requests wait until they are read; absent, below the system's temporary folder. */
+  spool: z.string().min(1).optional(),
   /** Directory of settlements and audit records on their way to the database. */
   outbox: z.string().min(1),
   outboxMaxBytes: z
@@ -65,6 +69,7 @@ export const bound = {
   lingerTime: 5_000,
   lingerBytes: 128 * 1024 * 1024,
   apiBody: 1024 * 1024,
+  authBody: 16 * 1024,
   apiTimeout: 30_000,
   ledgerTimeout: 1_000,
   /** How long the ledger is left alone after it did not answer. */
@@ -76,7 +81,19 @@ export const bound = {
   auditedRefusals: 60,
   /** Sign-in attempts from one address in a window. */
   signIns: 30,
+  /** Requests for tokens, likewise. */
+  tokenRequests: 300,
   windowKeys: 20_000,
+  /** Verified tokens and passwords that are remembered, and for how long. */
+  credentials: 10_000,
+  credentialTime: 60_000,
+  /** How long a password that was right goes on while the API is away. */
+  credentialAway: 900_000,
+  nonces: 500_000,
+  /** Of the body of a signed request in memory; of all of them on the disk, and how many at once. */
+  spoolMemory: 256 * 1024,
+  spoolTotal: 1024 * 1024 * 1024,
+  spoolBodies: 64,
   sessionSeconds: 8 * 3600,
   drain: 8_000,
 } as const;

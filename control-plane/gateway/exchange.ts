@@ -1,7 +1,10 @@
+import type { CryptoKey } from 'jose';
 import type { AddressSet } from '../access/addresses.ts';
 import type { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import type { Outbox } from '../../foundation/outbox.ts';
+import type { Authenticated, Verifiers } from './authenticate.ts';
+import type { Spool, SpooledBody } from './body-spool.ts';
 import type { Caller } from './edge.ts';
 import { addressBlock } from './client-address.ts';
 import { bound } from './config.ts';
@@ -12,8 +15,14 @@ import type { Ledger } from './ledger.ts';
 import type { Metrics } from './metrics.ts';
 import type { Policies } from './policies.ts';
 import type { Entry } from './records.ts';
-import type { SigningKey } from './session.ts';
 import type { Target } from './target.ts';
+import type { UseLog } from './use-log.ts';
+
+/** What assertions are signed with. */
+export interface SigningKey {
+  kid: string;
+  privateKey: CryptoKey;
+}
 
 /** What every request is served with. */
 export interface Gateway {
@@ -21,7 +30,12 @@ export interface Gateway {
   trusted: AddressSet;
   apiUrl: string;
   policies: () => Policies | undefined;
+  /** Asks the API for news now; resolves when they are there, or it is clear that there are none. */
+  refreshPolicies: () => Promise<void>;
   signingKey: SigningKey;
+  verifiers: Verifiers;
+  spool: Spool;
+  uses: UseLog;
   records: Outbox<Entry>;
   ledger: Ledger;
   windows: { infer: SlidingWindow; view: SlidingWindow; refusals: SlidingWindow; signIn: SlidingWindow };
@@ -36,7 +50,8 @@ export interface Gateway {
 }
 
 export interface OpenRequest {
-  keyId: string;
+  /** Whether who made it would still be believed. */
+  holds: Authenticated['holds'];
   abort: AbortController;
 }
 
@@ -66,6 +81,12 @@ export interface Exchange extends Caller {
   serviceMs: number;
   reachedService: boolean;
   audited: boolean;
+  /** Reads the whole body before anybody else does; absent where there can be none. @throws RequestError */
+  readBody: ((limit: number) => Promise<SpooledBody>) | undefined;
+  /** The body, when it was read so. */
+  spooled: SpooledBody | undefined;
+  /** Of the key that the request rests on. */
+  keyId: string | undefined;
   /** The error code of an answer that is a page. */
   refusedWith: string | undefined;
 }
@@ -135,6 +156,7 @@ export function conclude(gateway: Gateway, exchange: Exchange, { status, code }:
   const { metrics, logger, monotonicMs } = gateway;
   const { id, method, path, route, tenant, principal, rule, client, transfer } = exchange;
   const ms = monotonicMs() - exchange.startedMs;
+  if (exchange.allowed) gateway.uses.note(exchange);
   metrics.requests.inc({ route, status });
   if (code !== undefined) metrics.refusals.inc({ code });
   if (exchange.serviceMs > 0) metrics.overhead.observe({ route }, (ms - exchange.serviceMs) / 1000);

@@ -14,15 +14,16 @@ import { createSlidingWindow } from '../limits/sliding-window.ts';
 import { reserve } from '../quota/ledger.ts';
 import { bound, gatewayConfig, type GatewayConfig } from './config.ts';
 import { createEndpoints } from './endpoints.ts';
-import type { Gateway, OpenRequest } from './exchange.ts';
+import type { Gateway, OpenRequest, SigningKey } from './exchange.ts';
 import { createLedger } from './ledger.ts';
 import { createMetrics } from './metrics.ts';
 import type { Policies } from './policies.ts';
 import { createProbeServer, type Problem } from './probes.ts';
 import { type Entry, openRecords } from './records.ts';
 import { createGatewayServer } from './server.ts';
-import type { SigningKey } from './session.ts';
 import { type SnapshotClient, startSnapshotClient } from './snapshot-client.ts';
+import { startUseLog } from './use-log.ts';
+import { createVerifiers } from './verifiers.ts';
 
 /** A request of the ledger waits this long at most; then the reduced service takes over. */
 const LEDGER_POOL = { max: 10, connectionTimeoutMillis: bound.ledgerTimeout };
@@ -44,13 +45,12 @@ async function importEd25519(jwk: Record<string, unknown>, path: string): Promis
 
 async function readSigningKey(path: string): Promise<SigningKey> {
   const { jwk } = await readKey(path);
-  const { kid, d, ...publicJwk } = jwk;
+  const { kid, d } = jwk;
   if (typeof kid !== 'string' || typeof d !== 'string')
     throw new UsageError(`${path} must be a private JWK with a "kid".`);
   return {
     kid,
     privateKey: await importEd25519(jwk, path),
-    publicKey: await importEd25519(publicJwk, path),
   };
 }
 
@@ -81,13 +81,10 @@ function createPool(
   return pool;
 }
 
-/** Ends what is open with a key that is no longer valid. */
-function endRevoked(open: Set<OpenRequest>, policies: Policies | undefined, now: number): void {
+/** Ends what is open with a credential that is no longer valid. */
+function endRevoked(open: Set<OpenRequest>, policies: Policies | undefined, now: Date): void {
   if (policies === undefined) return;
-  for (const { keyId, abort } of open) {
-    const key = policies.keysById.get(keyId);
-    if (key === undefined || key.expiresAt <= now) abort.abort();
-  }
+  for (const { holds, abort } of open) if (!holds(policies, now)) abort.abort();
 }
 
 function findProblems(snapshot: SnapshotClient, records: Outbox<Entry>, maxAgeSeconds: number): Problem[] {
@@ -144,7 +141,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     logger,
     now: () => Date.now(),
     onPoll: (policies) => {
-      endRevoked(open, policies, Date.now());
+      endRevoked(open, policies, new Date());
       if (policies !== undefined)
         endpoints.retain([
           config.api.url,
@@ -159,12 +156,18 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
   });
   const window = (): Gateway['windows']['infer'] =>
     createSlidingWindow({ windowMs: bound.window, maxKeys: bound.windowKeys });
+  const { verifiers, spool, close: closeVerifiers } = await createVerifiers(config, logger);
+  const uses = startUseLog(recordsPool, logger);
   const gateway: Gateway = {
     hosts: new Set(config.hosts),
     trusted: addressSet(config.trustedProxies),
     apiUrl: config.api.url,
     policies: () => snapshot.current(),
+    refreshPolicies: () => snapshot.refresh(),
     signingKey,
+    verifiers,
+    spool,
+    uses,
     records,
     ledger,
     windows: { infer: window(), view: window(), refusals: window(), signIn: window() },
@@ -190,6 +193,8 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     await drain(bound.drain);
     await snapshot.stop();
     await endpoints.close();
+    await uses.stop();
+    await closeVerifiers();
     await records.close(2_000);
     await Promise.all([ledgerPool.end(), recordsPool.end(), closeServer(probes, 0)]);
   };

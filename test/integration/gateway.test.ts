@@ -130,6 +130,24 @@ describe('the edge', () => {
     );
   });
 
+  it('holds a key to its scopes, at the services and at the API', async () => {
+    await world.publish((snapshot) => {
+      const key = snapshot.keys[world.keys['ada']?.hash ?? ''];
+      assert.ok(key);
+      key.scopes = { services: ['cutout'] };
+    });
+    try {
+      assert.equal((await client.call('/s/acme/cutout/', 'ada', { method: 'POST' })).status, 200);
+      for (const path of ['/s/acme/pages/', '/api/v1/me'])
+        assert.equal(await codeOf(await client.call(path, 'ada', { method: 'POST' })), '403 access_denied');
+    } finally {
+      await world.publish((snapshot) => {
+        const key = snapshot.keys[world.keys['ada']?.hash ?? ''];
+        if (key !== undefined) delete key.scopes;
+      });
+    }
+  });
+
   it('refuses paths with two readings, foreign hosts, keys in URLs, and floods of headers', async () => {
     const head = (path: string, host = '127.0.0.1', more = ''): string =>
       `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${more}\r\n`;
