@@ -1,121 +1,147 @@
-/**
- * A real Kubernetes API for tests of definitions and controllers: etcd and kube-apiserver alone, as an ordinary user.
- *
- *     const server = await startApiServer();
- *     const { status, body } = await server.request('GET', '/api/v1/namespaces');
- *     await server.stop();
- *
- * There is no controller-manager and no node: nothing is scheduled or garbage-collected, Deployments make no pods, and a
- * deleted namespace stays Terminating. For those, see test/cluster.
- */
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../foundation/errors.ts';
-import { freePorts } from '../../standalone/ports.ts';
-import { type BuildProgress, ensureBinaries, printProgress } from '../cluster/binaries.ts';
-import { attempt } from '../cluster/exec.ts';
-import { apiServerArguments, etcdArguments } from './arguments.ts';
-import { createClientCertificate, createServerCertificates } from './certificates.ts';
-import { type ApiRequest, type Client, createClient } from './client.ts';
-import { createFolder, removeLeftovers } from './folders.ts';
-import type { GuardOptions, GuardReport } from './guard.ts';
-import { type ClusterAccess, kubeconfigOf, readKubeconfig } from './kubeconfig.ts';
+import { type Api, openApi, waitFor } from '../cluster/api.ts';
+import { ensureBinaries, printProgress } from '../cluster/binaries.ts';
+import { createAuthority, createCertificate, createTokenKey } from '../cluster/certificates.ts';
+import { writeKubeconfig } from '../cluster/kubeconfig.ts';
+import { freePorts } from '../support/program.ts';
+import type { GuardOrder } from './guard.ts';
 
-const READY_LIMIT_MS = 120_000;
-const POLL_MS = 50;
-/** Between choosing a free port and listening on it, somebody else may take it. */
-const PORT_ATTEMPTS = 3;
-export const ADMINISTRATOR = 'imageplane-admin';
+const GUARD = fileURLToPath(new URL('guard.ts', import.meta.url));
+const READY_LIMIT_MS = 60_000;
+/** Between choosing free ports and listening on them, somebody else may take one. */
+const ATTEMPTS = 3;
 
-/** One identity at an API server. */
-export interface ApiUser {
-  name: string;
-  /** Path of a kubeconfig with everything inside. */
-  kubeconfig: string;
-  request: ApiRequest;
-}
-
-export interface ApiServer extends ApiUser {
+export interface ApiServer {
   url: string;
-  /** Milliseconds from having the binaries to being ready; undefined for a server that was there already. */
-  startMs: number | undefined;
-  /** Somebody without any permission but those that RBAC gives to that name or these groups. */
-  addUser(name: string, groups?: readonly string[]): Promise<ApiUser>;
-  /** Resolves with the reason when the server has ended, by `stop` or by itself. */
-  ended: Promise<string>;
-  /** Ends it; no process, port or file of it is left. May be called twice. */
+  /** Of an administrator. */
+  kubeconfig: string;
+  /** As that administrator. */
+  api: Api;
+  /** A kubeconfig of another user. */
+  addUser(name: string, group?: string): Promise<string>;
+  /** Ends both processes and removes their folder; so does the end of this process, however it comes. */
   stop(): Promise<void>;
 }
 
-export interface StartOptions {
-  /** Hears of builds of the binaries, the first time. Default: lines on standard error. */
-  onProgress?: (progress: BuildProgress) => void;
-}
-
 /**
- * Starts a server of its own on a free loopback port; several can run at once. It ends with this process at the latest.
- * The administrator is in `system:masters`.
- * @throws UsageError when the binaries are missing and cannot be built; Error with the end of a log when it does not start.
+ * etcd and kube-apiserver alone, on free loopback ports: for CRDs and operators, which need no node. Needs no root;
+ * several run side by side. There is no controller manager: nothing is garbage collected, no Deployment rolls out.
  */
-export async function startApiServer(options: StartOptions = {}): Promise<ApiServer> {
-  const binaries = await ensureBinaries(['etcd', 'kube-apiserver'], {
-    onProgress: options.onProgress ?? printProgress,
-  });
-  const started = performance.now();
-  await removeLeftovers();
-  for (let remaining = PORT_ATTEMPTS; ; remaining -= 1) {
+export async function startApiServer(): Promise<ApiServer> {
+  const binaries = await ensureBinaries(['etcd', 'kube-apiserver'], { onProgress: printProgress });
+  for (let attempt = 1; ; attempt++) {
     try {
-      return await launch(binaries, started);
+      return await launch(binaries);
     } catch (error) {
-      if (remaining === 1 || !messageOf(error).includes('address already in use')) throw error;
+      if (attempt === ATTEMPTS || !/address already in use/.test(messageOf(error))) throw error;
     }
   }
 }
 
-type Binaries = Readonly<Record<'etcd' | 'kube-apiserver', string>>;
-
-async function launch(binaries: Binaries, started: number): Promise<ApiServer> {
-  const folder = await createFolder();
-  const pki = join(folder, 'pki');
-  const users: Client[] = [];
-  const close = async (): Promise<void> => {
-    await Promise.all(users.splice(0).map((client) => client.close().catch(() => undefined)));
+async function launch(binaries: Record<'etcd' | 'kube-apiserver', string>): Promise<ApiServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'imageplane-apiserver-'));
+  const ports = await freePorts('etcd', 'peer', 'api');
+  const url = `https://127.0.0.1:${ports.api}`;
+  await makeCertificates(folder);
+  const guard = fork(GUARD, [], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const gone = new Promise<void>((resolve) =>
+    guard.once('exit', () => {
+      resolve();
+    }),
+  );
+  const api = await openApi(url, folder);
+  const stop = async (): Promise<void> => {
+    api.close();
+    if (guard.connected) guard.disconnect();
+    await gone;
   };
   try {
-    await createServerCertificates(pki);
-    const [port = 0] = await freePorts(1, undefined, Math.random);
-    const server = `https://127.0.0.1:${port}`;
-    const { guard, ended } = await startGuard(folder, binaries, apiServerArguments(port, pki));
-
-    const stop = async (): Promise<void> => {
-      await close();
-      if (guard.exitCode === null && guard.signalCode === null) guard.kill('SIGTERM');
-      await ended;
-      // The guard has done so, unless it was killed.
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    guard.send({ folder, programs: programsOf(binaries, folder, ports) } satisfies GuardOrder);
+    await waitFor(
+      'the API server to be ready',
+      READY_LIMIT_MS,
+      async () => ((await api.call('GET', '/readyz')).status === 200 ? true : undefined),
+      () => assertAlive(guard, folder),
+    );
+    const addUser = async (name: string, group?: string): Promise<string> => {
+      const identity = group === undefined ? {} : { group };
+      await createCertificate(folder, 'ca', { name, commonName: name, ...identity });
+      const file = join(folder, `${name}.kubeconfig`);
+      await writeKubeconfig(file, { server: url, pki: folder, user: name, context: 'apiserver' });
+      return file;
     };
-    const addUser = async (name: string, groups: readonly string[] = []): Promise<ApiUser> => {
-      const credentials = await createClientCertificate(pki, name, groups);
-      const ca = await readCa(pki);
-      const user = await openUser(folder, name, { server, ca, ...credentials });
-      users.push(user.client);
-      return user;
-    };
-    try {
-      const { client: _, ...administrator } = await addUser(ADMINISTRATOR, ['system:masters']);
-      await untilReady(administrator.request, ended);
-      const startMs = Math.round(performance.now() - started);
-      return { ...administrator, url: server, startMs, addUser, ended, stop };
-    } catch (error) {
-      await stop();
-      throw error;
-    }
+    const kubeconfig = join(folder, 'kubeconfig');
+    await writeKubeconfig(kubeconfig, { server: url, pki: folder, user: 'admin', context: 'apiserver' });
+    return { url, kubeconfig, api, addUser, stop };
   } catch (error) {
-    await close();
-    await rm(folder, { recursive: true, force: true });
+    await stop();
     throw error;
   }
+}
+
+async function makeCertificates(folder: string): Promise<void> {
+  await createAuthority(folder, 'ca');
+  await createTokenKey(folder, 'service-account');
+  await createCertificate(folder, 'ca', {
+    name: 'apiserver',
+    commonName: 'kube-apiserver',
+    hosts: ['IP:127.0.0.1', 'DNS:localhost'],
+  });
+  await createCertificate(folder, 'ca', { name: 'admin', commonName: 'admin', group: 'system:masters' });
+}
+
+function programsOf(
+  binaries: Record<'etcd' | 'kube-apiserver', string>,
+  folder: string,
+  ports: Record<'etcd' | 'peer' | 'api', number>,
+): GuardOrder['programs'] {
+  const etcd = `http://127.0.0.1:${ports.etcd}`;
+  const peer = `http://127.0.0.1:${ports.peer}`;
+  const file = (name: string): string => join(folder, name);
+  return [
+    {
+      name: 'etcd',
+      command: binaries.etcd,
+      args: [
+        `--data-dir=${file('etcd')}`,
+        ...[`--listen-client-urls=${etcd}`, `--advertise-client-urls=${etcd}`],
+        ...[`--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`],
+        `--initial-cluster=default=${peer}`,
+        // Nothing of it outlives its process.
+        '--unsafe-no-fsync',
+        '--log-level=warn',
+      ],
+    },
+    {
+      name: 'kube-apiserver',
+      command: binaries['kube-apiserver'],
+      args: [
+        `--etcd-servers=${etcd}`,
+        ...['--bind-address=127.0.0.1', `--secure-port=${ports.api}`, '--endpoint-reconciler-type=none'],
+        `--cert-dir=${folder}`,
+        ...[`--tls-cert-file=${file('apiserver.crt')}`, `--tls-private-key-file=${file('apiserver.key')}`],
+        ...[`--client-ca-file=${file('ca.crt')}`, '--anonymous-auth=false', '--authorization-mode=RBAC'],
+        '--service-account-issuer=https://kubernetes.default.svc',
+        `--service-account-key-file=${file('service-account.pub')}`,
+        `--service-account-signing-key-file=${file('service-account.key')}`,
+        '--service-cluster-ip-range=10.96.0.0/24',
+        // Nobody makes the service accounts that pods would wait for.
+        '--disable-admission-plugins=ServiceAccount',
+        '--profiling=false',
+      ],
+    },
+  ];
+}
+
+async function assertAlive(guard: ChildProcess, folder: string): Promise<void> {
+  if (guard.exitCode === null && guard.signalCode === null) return;
+  const logs = await Promise.all(
+    ['etcd', 'kube-apiserver'].map((name) => readFile(join(folder, `${name}.log`), 'utf8').catch(() => '')),
+  );
+  throw new Error(`the API server ended before it was ready:\n${logs.join('\n').slice(-4000)}`);
 }
