@@ -195,7 +195,11 @@ export async function createWorld(): Promise<World> {
       const answer = await fetch(`${world.metricsUrl}/readyz`);
       return { status: answer.status, body: await answer.json() };
     },
-    gatewayPool: () => new pg.Pool({ ...connection, ...postgres.gateway, max: 2 }),
+    gatewayPool: () => {
+      const pool = new pg.Pool({ ...connection, ...postgres.gateway, max: 2 });
+      pool.on('error', () => undefined);
+      return pool;
+    },
     async close() {
       await world.gateway.stop('SIGKILL');
       await Promise.all([upstream.close(), snapshots.close(), db.end()]);
