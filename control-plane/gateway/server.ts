@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { toRequestError } from '../../foundation/errors.ts';
+import { endSocket } from './end-socket.ts';
 import { bound } from './config.ts';
 import { type Arrival, callerOf, inspect, pathForRecords } from './edge.ts';
 import { audit, conclude, type Exchange, type Gateway, type Outcome } from './exchange.ts';
@@ -100,7 +101,7 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
     socket.once('close', () => upgraded.delete(socket));
     const exchange = begin(gateway, request, true);
     const outcome = await attempt(exchange, request, { kind: 'upgrade', socket, head }, (answer) => {
-      socket.end(wireResponse(answer));
+      endSocket(socket, wireResponse(answer));
       return Promise.resolve();
     });
     await finish(exchange, outcome);
@@ -269,5 +270,5 @@ function answerUnparsable(gateway: Gateway, error: Error & { code?: string }, so
   };
   const thrown = refusal(codes[error.code ?? ''] ?? 'malformed_request', { limit: bound.headerBytes });
   gateway.metrics.refusals.inc({ code: thrown.code });
-  socket.end(wireResponse(errorAnswer(thrown, gateway.newId(), 'en')));
+  endSocket(socket, wireResponse(errorAnswer(thrown, gateway.newId(), 'en')));
 }

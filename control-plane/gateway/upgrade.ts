@@ -2,6 +2,7 @@ import { type IncomingMessage, request as httpRequest, STATUS_CODES } from 'node
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { RequestError } from '../../foundation/errors.ts';
+import { endSocket } from './end-socket.ts';
 import { bound } from './config.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { Transfer } from './forward.ts';
@@ -152,7 +153,7 @@ function relayRefusal(answer: IncomingMessage, options: UpgradeOptions, done: ()
     else socket.write(chunk);
   });
   answer.once('close', () => {
-    socket.end();
+    endSocket(socket);
     done();
   });
 }
