@@ -29,6 +29,8 @@ export function startModelProcess(order: LoadOrder): ModelProcess {
     serialization: 'advanced',
     execArgv: [],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // ONNX Runtime would keep and send telemetry of its own: nothing here phones home.
+    env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
   });
   let jobs = 0;
   let settleLoad: (outcome: LoadOutcome) => void = () => undefined;
