@@ -5,8 +5,13 @@ import { isJsonObject, type Json, type Schema } from './crd.ts';
 import { ownProperty, type Path } from './path.ts';
 import { parseQuantity } from './quantity.ts';
 
-/** What a rule made of a value: undefined when it holds, else the sentence to show. */
-type Evaluate = (self: unknown) => string | undefined;
+/** What a rule made of a value: undefined when it holds, else the sentence to show, and whether it could be evaluated. */
+type Evaluate = (self: unknown) => Verdict | undefined;
+
+interface Verdict {
+  message: string;
+  evaluated: boolean;
+}
 
 interface CompiledSchema {
   rules: Evaluate[];
@@ -32,16 +37,19 @@ const environment = new Environment()
   )
   .registerFunction('isCIDR(string): bool', isCidr);
 
-/** As Go's netip.ParsePrefix, without zones and IPv4-mapped addresses. */
+/** As the API server: Go's netip.ParsePrefix, without zones and IPv4-mapped addresses. */
 export function isCidr(text: string): boolean {
   const slash = text.lastIndexOf('/');
   const address = text.slice(0, slash);
   const bits = text.slice(slash + 1);
   if (slash < 0 || !/^(0|[1-9][0-9]{0,2})$/.test(bits)) return false;
   if (isIPv4(address)) return Number(bits) <= 32;
-  return (
-    isIPv6(address) && !address.includes('%') && !/^(0*:)*:?(0*:)*ffff:/i.test(address) && Number(bits) <= 128
-  );
+  return isIPv6(address) && !address.includes('%') && !isMapped(address) && Number(bits) <= 128;
+}
+
+/** Whether an IPv6 address is an IPv4 address in ::ffff:0:0/96, in any spelling: URL gives it the shortest. */
+function isMapped(address: string): boolean {
+  return /^\[::ffff:[0-9a-f]+:[0-9a-f]+\]$/.test(new URL(`http://[${address}]`).hostname);
 }
 
 /** Compiles a schema's rules. Those that compare with `oldSelf` do not apply to a new object and are left out. */
@@ -62,9 +70,10 @@ function compileRule(rule: string, message: string): Evaluate {
   const run = environment.parse(rule);
   return (self) => {
     try {
-      return run({ self }) === true ? undefined : message;
+      return run({ self }) === true ? undefined : { message, evaluated: true };
     } catch (error) {
-      return `the rule «${message}» could not be evaluated (${messageOf(error)})`;
+      const sentence = `the rule «${message}» could not be evaluated (${messageOf(error)})`;
+      return { message: sentence, evaluated: false };
     }
   };
 }
@@ -76,9 +85,8 @@ export function brokenRules(value: Json, schema: Schema, compiled: CompiledSchem
   return broken;
 }
 
-export interface BrokenRule {
+export interface BrokenRule extends Verdict {
   path: Path;
-  message: string;
 }
 
 interface Place {
@@ -92,8 +100,8 @@ function walk({ value, schema, compiled, path }: Place, broken: BrokenRule[]): v
   if (compiled.rules.length > 0) {
     const self = toCel(value, schema);
     for (const evaluate of compiled.rules) {
-      const message = evaluate(self);
-      if (message !== undefined) broken.push({ path, message });
+      const verdict = evaluate(self);
+      if (verdict !== undefined) broken.push({ path, ...verdict });
     }
   }
   if (Array.isArray(value) && schema.items !== undefined && compiled.items !== undefined) {

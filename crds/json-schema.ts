@@ -16,13 +16,16 @@ const plainKeywords = new Set([
   'maxProperties',
 ]);
 
+/** The API server takes a number beyond 64 bits for a fraction; this is the largest below that JavaScript has. */
+const intOrString = { type: ['integer', 'string'], maximum: 9_223_372_036_854_774_784 };
+
 /** A structural schema as JSON Schema: objects with named fields are closed, as with `fieldValidation=Strict`. */
 export function toJsonSchema(schema: Schema): Record<string, unknown> {
   const { properties, additionalProperties, items, minimum, exclusiveMinimum } = schema;
   const isOpen = schema['x-kubernetes-preserve-unknown-fields'] === true;
   return {
     ...Object.fromEntries(Object.entries(schema).filter(([key]) => plainKeywords.has(key))),
-    ...(schema['x-kubernetes-int-or-string'] === true ? { type: ['integer', 'string'] } : {}),
+    ...(schema['x-kubernetes-int-or-string'] === true ? intOrString : {}),
     ...(minimum === undefined
       ? {}
       : { [exclusiveMinimum === true ? 'exclusiveMinimum' : 'minimum']: minimum }),

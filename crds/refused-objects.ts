@@ -116,6 +116,12 @@ export const refusals: Refusal[] = [
     'not negative, such as 8',
   ),
   tenant(
+    'a negative number of CPUs',
+    { 'spec.quota.requests': { cpu: -1 } },
+    'spec.quota.requests.cpu',
+    'not negative, such as 8',
+  ),
+  tenant(
     'a quantity in bytes with a word',
     { 'spec.quota.requests': { memory: '32 GB' } },
     'spec.quota.requests.memory',
@@ -131,6 +137,12 @@ export const refusals: Refusal[] = [
     'a prefix too long',
     { 'spec.access.unlimitedCIDRs': ['10.0.0.0/33'] },
     'spec.access.unlimitedCIDRs[0]',
+    '10.0.0.0/8',
+  ),
+  tenant(
+    'an IPv4 address in the clothes of IPv6',
+    { 'spec.access.allowedCIDRs': ['::ffff:10.0.0.0/104'] },
+    'spec.access.allowedCIDRs[0]',
     '10.0.0.0/8',
   ),
   tenant(

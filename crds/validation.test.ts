@@ -29,6 +29,26 @@ describe('an object that is wrong', () => {
     });
   }
 
+  it('is told once of a value that a rule stumbles over', () => {
+    const result = validate(
+      sample('onnx', { 'spec.resources': { requests: { cpu: '-1' }, limits: { cpu: 2 } } }),
+    );
+    assert.ok(!result.ok);
+    assert.deepEqual(
+      result.problems.map(({ path }) => pathText(path)),
+      ['spec.resources.requests.cpu'],
+    );
+  });
+
+  it('is told of a quantity that does not fit into 64 bits, unless it is a text', () => {
+    for (const [memory, ok] of [
+      [1e20, false],
+      [2 ** 62, true],
+      ['100000000000000000000', true],
+    ] as const)
+      assert.equal(validate(sample('model', { 'spec.resources': { memory } })).ok, ok, String(memory));
+  });
+
   it('is told of every mistake at once', () => {
     const result = validate(
       sample('onnx', { 'spec.replica': 1, 'spec.queue.depth': 0, 'spec.modelRef.kind': 'Model' }),
@@ -87,6 +107,7 @@ describe('an object that is right', () => {
       'spec.quota.requests': { cpu: '500m', memory: '32Gi', 'nvidia.com/mig-1g.10gb': 2 },
     });
     accepted('tenant', { 'spec.access.allowedCIDRs': ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7/32'] });
+    accepted('tenant', { 'spec.access.allowedCIDRs': ['ffff::/16', '::ffff:0:192.0.2.7/128'] });
     accepted('tenant', {
       'spec.access.timeWindows': [
         { days: ['Sat', 'Sun'], from: '22:00', to: '06:00', timeZone: 'Asia/Shanghai' },

@@ -97,8 +97,9 @@ function createKind(crds: Crds, kind: Kind): (value: JsonObject) => Problem[] {
         message: `stands here twice (${key}, first as ${pathText([...path.slice(0, -1), first])}); remove one`,
       });
     if (!errors.some(({ keyword }) => blocking.has(keyword)))
-      for (const { path, message } of brokenRules(value, schema, rules))
-        problems.push({ path, at: 'key', message });
+      for (const { path, message, evaluated } of brokenRules(value, schema, rules))
+        // What a rule stumbles over has been told already, where it stands.
+        if (evaluated || errors.length === 0) problems.push({ path, at: 'key', message });
     return problems;
   };
 }

@@ -1,147 +1,190 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtemp, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+/**
+ * A real Kubernetes API for tests of definitions and controllers: etcd and kube-apiserver alone, as an ordinary user.
+ *
+ *     const server = await startApiServer();
+ *     const { status, body } = await server.request('GET', '/api/v1/namespaces');
+ *     await server.stop();
+ *
+ * There is no controller-manager and no node: nothing is scheduled or garbage-collected, Deployments make no pods, and a
+ * deleted namespace stays Terminating. For those, see test/cluster.
+ */
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../foundation/errors.ts';
-import { type Api, openApi, waitFor } from '../cluster/api.ts';
-import { ensureBinaries, printProgress } from '../cluster/binaries.ts';
-import { createAuthority, createCertificate, createTokenKey } from '../cluster/certificates.ts';
-import { writeKubeconfig } from '../cluster/kubeconfig.ts';
-import { freePorts } from '../support/program.ts';
-import type { GuardOrder } from './guard.ts';
+import { freePorts } from '../../standalone/ports.ts';
+import { type BuildProgress, ensureBinaries, printProgress } from '../cluster/binaries.ts';
+import { apiServerArguments, etcdArguments } from './arguments.ts';
+import { createClientCertificate, createServerCertificates } from './certificates.ts';
+import { type ApiRequest, type Client, createClient } from './client.ts';
+import { createFolder, removeLeftovers } from './folders.ts';
+import { type ClusterAccess, kubeconfigOf, readKubeconfig } from './kubeconfig.ts';
+import { startGuarded } from './processes.ts';
 
-const GUARD = fileURLToPath(new URL('guard.ts', import.meta.url));
-const READY_LIMIT_MS = 60_000;
-/** Between choosing free ports and listening on them, somebody else may take one. */
-const ATTEMPTS = 3;
+export type { Answer, ApiRequest } from './client.ts';
 
-export interface ApiServer {
-  url: string;
-  /** Of an administrator. */
+const READY_LIMIT_MS = 120_000;
+const POLL_MS = 50;
+/** Between choosing a free port and listening on it, somebody else may take it. */
+const PORT_ATTEMPTS = 3;
+const ADMINISTRATOR = 'imageplane-admin';
+
+/** One identity at an API server. */
+export interface ApiUser {
+  /** Path of a kubeconfig file. */
   kubeconfig: string;
-  /** As that administrator. */
-  api: Api;
-  /** A kubeconfig of another user. */
-  addUser(name: string, group?: string): Promise<string>;
-  /** Ends both processes and removes their folder; so does the end of this process, however it comes. */
+  request: ApiRequest;
+}
+
+/** An API server, and an administrator's identity at it. */
+export interface ApiServer extends ApiUser {
+  url: string;
+  /** Milliseconds from having the binaries to being ready; undefined for a server that was there already. */
+  startMs: number | undefined;
+  /** Somebody with the permissions that RBAC gives to that name, to these groups and to everyone. */
+  addUser(name: string, groups?: readonly string[]): Promise<ApiUser>;
+  /** Resolves with the reason when a server of ours has ended, by `stop` or by itself. */
+  ended: Promise<string>;
+  /** Ends a server of ours; no process, port or file of it is left. Any other server is only let go. */
   stop(): Promise<void>;
 }
 
 /**
- * etcd and kube-apiserver alone, on free loopback ports: for CRDs and operators, which need no node. Needs no root;
- * several run side by side. There is no controller manager: nothing is garbage collected, no Deployment rolls out.
+ * Starts a server of its own on a free loopback port; several can run at once. It ends with this process at the latest.
+ * Its administrator is in the group system:masters. The first time the binaries are built, which takes minutes and
+ * `onProgress` hears of.
+ * @throws UsageError when the binaries are missing and cannot be built; Error with the end of a log when it does not start.
  */
-export async function startApiServer(): Promise<ApiServer> {
-  const binaries = await ensureBinaries(['etcd', 'kube-apiserver'], { onProgress: printProgress });
-  for (let attempt = 1; ; attempt++) {
+export async function startApiServer(
+  onProgress: (progress: BuildProgress) => void = printProgress,
+): Promise<ApiServer> {
+  const binaries = await ensureBinaries(['etcd', 'kube-apiserver'], { onProgress });
+  const started = performance.now();
+  await removeLeftovers();
+  for (let attempt = 1; ; attempt += 1) {
     try {
-      return await launch(binaries);
+      return await launch(binaries, started);
     } catch (error) {
-      if (attempt === ATTEMPTS || !/address already in use/.test(messageOf(error))) throw error;
+      if (attempt === PORT_ATTEMPTS || !messageOf(error).includes('address already in use')) throw error;
     }
   }
 }
 
-async function launch(binaries: Record<'etcd' | 'kube-apiserver', string>): Promise<ApiServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'imageplane-apiserver-'));
-  const ports = await freePorts('etcd', 'peer', 'api');
-  const url = `https://127.0.0.1:${ports.api}`;
-  await makeCertificates(folder);
-  const guard = fork(GUARD, [], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const gone = new Promise<void>((resolve) =>
-    guard.once('exit', () => {
-      resolve();
-    }),
-  );
-  const api = await openApi(url, folder);
+/**
+ * The server of a kubeconfig that somebody else runs. `addUser` impersonates there, which an administrator may do.
+ * @throws UsageError when the kubeconfig cannot be used; Error when the server does not answer.
+ */
+export async function connectApiServer(kubeconfig: string): Promise<ApiServer> {
+  const access = await readKubeconfig(kubeconfig);
+  const folder = await createFolder();
+  const users = createUsers(folder);
+  const ended = Promise.withResolvers<string>();
   const stop = async (): Promise<void> => {
-    api.close();
-    if (guard.connected) guard.disconnect();
-    await gone;
+    await users.close();
+    await rm(folder, { recursive: true, force: true });
+    ended.resolve('it was let go');
   };
   try {
-    guard.send({ folder, programs: programsOf(binaries, folder, ports) } satisfies GuardOrder);
-    await waitFor(
-      'the API server to be ready',
-      READY_LIMIT_MS,
-      async () => ((await api.call('GET', '/readyz')).status === 200 ? true : undefined),
-      () => assertAlive(guard, folder),
-    );
-    const addUser = async (name: string, group?: string): Promise<string> => {
-      const identity = group === undefined ? {} : { group };
-      await createCertificate(folder, 'ca', { name, commonName: name, ...identity });
-      const file = join(folder, `${name}.kubeconfig`);
-      await writeKubeconfig(file, { server: url, pki: folder, user: name, context: 'apiserver' });
-      return file;
+    const administrator = await users.open(access);
+    const { status } = await administrator.request('GET', '/version');
+    if (status !== 200) throw new Error(`${access.server} answers /version with status ${status}`);
+    return {
+      ...administrator,
+      url: access.server,
+      startMs: undefined,
+      addUser: (user, groups = []) => users.open({ ...access, impersonate: { user, groups } }),
+      ended: ended.promise,
+      stop,
     };
-    const kubeconfig = join(folder, 'kubeconfig');
-    await writeKubeconfig(kubeconfig, { server: url, pki: folder, user: 'admin', context: 'apiserver' });
-    return { url, kubeconfig, api, addUser, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function makeCertificates(folder: string): Promise<void> {
-  await createAuthority(folder, 'ca');
-  await createTokenKey(folder, 'service-account');
-  await createCertificate(folder, 'ca', {
-    name: 'apiserver',
-    commonName: 'kube-apiserver',
-    hosts: ['IP:127.0.0.1', 'DNS:localhost'],
-  });
-  await createCertificate(folder, 'ca', { name: 'admin', commonName: 'admin', group: 'system:masters' });
+async function launch(
+  binaries: Readonly<Record<'etcd' | 'kube-apiserver', string>>,
+  started: number,
+): Promise<ApiServer> {
+  const folder = await createFolder();
+  const pki = join(folder, 'pki');
+  const users = createUsers(folder);
+  const cleanUp = async (): Promise<void> => {
+    await users.close();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    const [[port = 0]] = await Promise.all([
+      freePorts(1, undefined, Math.random),
+      createServerCertificates(pki),
+    ]);
+    const url = `https://127.0.0.1:${port}`;
+    const { guard, ended } = await startGuarded(folder, [
+      { name: 'etcd', command: binaries.etcd, args: etcdArguments() },
+      { name: 'kube-apiserver', command: binaries['kube-apiserver'], args: apiServerArguments(port, pki) },
+    ]);
+    const stop = async (): Promise<void> => {
+      guard.kill('SIGTERM');
+      await ended;
+      // The guard has removed the folder, unless it was killed.
+      await cleanUp();
+    };
+    const addUser = async (name: string, groups: readonly string[] = []): Promise<ApiUser> => {
+      const ca = await readFile(join(pki, 'ca.crt'), 'utf8');
+      return users.open({ server: url, ca, ...(await createClientCertificate(pki, name, groups)) });
+    };
+    try {
+      const administrator = await addUser(ADMINISTRATOR, ['system:masters']);
+      await untilReady(administrator.request, ended);
+      const startMs = Math.round(performance.now() - started);
+      return { ...administrator, url, startMs, addUser, ended, stop };
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  } catch (error) {
+    await cleanUp();
+    throw error;
+  }
 }
 
-function programsOf(
-  binaries: Record<'etcd' | 'kube-apiserver', string>,
-  folder: string,
-  ports: Record<'etcd' | 'peer' | 'api', number>,
-): GuardOrder['programs'] {
-  const etcd = `http://127.0.0.1:${ports.etcd}`;
-  const peer = `http://127.0.0.1:${ports.peer}`;
-  const file = (name: string): string => join(folder, name);
-  return [
-    {
-      name: 'etcd',
-      command: binaries.etcd,
-      args: [
-        `--data-dir=${file('etcd')}`,
-        ...[`--listen-client-urls=${etcd}`, `--advertise-client-urls=${etcd}`],
-        ...[`--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`],
-        `--initial-cluster=default=${peer}`,
-        // Nothing of it outlives its process.
-        '--unsafe-no-fsync',
-        '--log-level=warn',
-      ],
+/** Identities with a kubeconfig in `folder` and a connection each, closed together. */
+function createUsers(folder: string): {
+  open(access: ClusterAccess): Promise<ApiUser>;
+  close(): Promise<void>;
+} {
+  const clients: Client[] = [];
+  let count = 0;
+  return {
+    async open(access) {
+      count += 1;
+      const kubeconfig = join(folder, `kubeconfig-${count}`);
+      await writeFile(kubeconfig, kubeconfigOf(access, 'imageplane-test'), { mode: 0o600, flag: 'wx' });
+      const client = createClient(access);
+      clients.push(client);
+      return { kubeconfig, request: client.request };
     },
-    {
-      name: 'kube-apiserver',
-      command: binaries['kube-apiserver'],
-      args: [
-        `--etcd-servers=${etcd}`,
-        ...['--bind-address=127.0.0.1', `--secure-port=${ports.api}`, '--endpoint-reconciler-type=none'],
-        `--cert-dir=${folder}`,
-        ...[`--tls-cert-file=${file('apiserver.crt')}`, `--tls-private-key-file=${file('apiserver.key')}`],
-        ...[`--client-ca-file=${file('ca.crt')}`, '--anonymous-auth=false', '--authorization-mode=RBAC'],
-        '--service-account-issuer=https://kubernetes.default.svc',
-        `--service-account-key-file=${file('service-account.pub')}`,
-        `--service-account-signing-key-file=${file('service-account.key')}`,
-        '--service-cluster-ip-range=10.96.0.0/24',
-        // Nobody makes the service accounts that pods would wait for.
-        '--disable-admission-plugins=ServiceAccount',
-        '--profiling=false',
-      ],
+    async close() {
+      await Promise.all(clients.splice(0).map((client) => client.close()));
     },
-  ];
+  };
 }
 
-async function assertAlive(guard: ChildProcess, folder: string): Promise<void> {
-  if (guard.exitCode === null && guard.signalCode === null) return;
-  const logs = await Promise.all(
-    ['etcd', 'kube-apiserver'].map((name) => readFile(join(folder, `${name}.log`), 'utf8').catch(() => '')),
-  );
-  throw new Error(`the API server ended before it was ready:\n${logs.join('\n').slice(-4000)}`);
+async function untilReady(request: ApiRequest, ended: Promise<string>): Promise<void> {
+  const deadline = performance.now() + READY_LIMIT_MS;
+  let problem = 'no answer';
+  let end: string | undefined;
+  void ended.then((reason) => (end = reason));
+  while (performance.now() < deadline) {
+    if (end !== undefined) throw new Error(`The API server did not start: ${end}`);
+    try {
+      const { status, body } = await request('GET', '/readyz');
+      if (status === 200) return;
+      problem = typeof body === 'string' ? body : JSON.stringify(body);
+    } catch (error) {
+      problem = messageOf(error);
+    }
+    await sleep(POLL_MS);
+  }
+  throw new Error(`The API server was not ready after ${READY_LIMIT_MS / 1000} s: ${problem}`);
 }

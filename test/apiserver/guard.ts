@@ -1,62 +1,77 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
-
 /**
- * Runs the programs it is told to, and ends them when told to or when whoever forked this guard is gone, however that
- * came about; then removes their folder. One message: `GuardOrder`. When a program ends by itself, all end.
+ * Runs the processes of one API server, and ends them when told to, when one of them ends, or when whoever forked this
+ * guard is gone; then removes their folder. It leads its own process group, so that Ctrl-C of a terminal does not reach
+ * it. Argument: one JSON object, `GuardOptions`.
  */
-export const guardOrder = z.strictObject({
-  folder: z.string().min(1),
-  programs: z.array(z.strictObject({ name: z.string(), command: z.string(), args: z.array(z.string()) })),
-});
-export type GuardOrder = z.infer<typeof guardOrder>;
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 
-const PATIENCE_MS = 5_000;
+export interface GuardOptions {
+  /** Where they run and log, as NAME.log. Removed at the end. */
+  folder: string;
+  processes: { name: string; command: string; args: string[] }[];
+}
 
-function start({ folder, programs }: GuardOrder): void {
-  const children: ChildProcess[] = programs.map(({ name, command, args }) => {
-    const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-    const log = createWriteStream(join(folder, `${name}.log`), { mode: 0o600 });
-    child.stdout.pipe(log);
-    child.stderr.pipe(log);
-    child.once('error', stop);
-    child.once('exit', stop);
-    return child;
+/** Sent to who forked it when a process ended by itself. */
+export interface GuardReport {
+  ended: string;
+  how: string;
+  /** The end of its log. */
+  log: string;
+}
+
+const LOG_CHARACTERS = 4_000;
+
+function guard({ folder, processes }: GuardOptions): void {
+  const children: ChildProcess[] = [];
+  const exits: Promise<string>[] = [];
+  let leaving = false;
+
+  const leave = async (code: number): Promise<void> => {
+    if (leaving) return;
+    leaving = true;
+    // There is nothing to save: neither needs a clean end.
+    for (const child of children) child.kill('SIGKILL');
+    await Promise.all(exits);
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    process.exit(code);
+  };
+  const report = async (ended: string, how: string): Promise<void> => {
+    if (leaving) return;
+    const log = await readFile(join(folder, `${ended}.log`), 'utf8').catch(() => '');
+    const message: GuardReport = { ended, how, log: log.slice(-LOG_CHARACTERS) };
+    if (process.connected) await new Promise((resolve) => process.send?.(message, resolve));
+    await leave(1);
+  };
+
+  const onSignal = (): void => {
+    void leave(0);
+  };
+  process.on('disconnect', onSignal);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal);
+
+  for (const { name, command, args } of processes) {
+    const log = openSync(join(folder, `${name}.log`), 'a', 0o600);
+    const child = spawn(command, args, { cwd: folder, stdio: ['ignore', log, log] });
+    closeSync(log);
+    children.push(child);
+    const exit = ended(child);
+    exits.push(exit);
+    void exit.then((how) => report(name, how));
+  }
+}
+
+async function ended(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => {
+      resolve(error.message);
+    });
+    child.once('exit', (code, signal) => {
+      resolve(signal === null ? `code ${String(code)}` : `signal ${signal}`);
+    });
   });
-  let stopping = false;
-  function stop(): void {
-    if (stopping) return;
-    stopping = true;
-    void end();
-  }
-  async function end(): Promise<void> {
-    // The API server first: it would wait for an etcd that is gone.
-    for (const child of children.toReversed()) await ended(child);
-    await rm(folder, { recursive: true, force: true });
-    process.exit();
-  }
-  process.on('disconnect', stop);
-  process.on('SIGTERM', stop);
 }
 
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const gone = new Promise<void>((resolve) =>
-    child.once('exit', () => {
-      resolve();
-    }),
-  );
-  child.kill('SIGTERM');
-  const axe = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
-  await gone;
-  clearTimeout(axe);
-}
-
-// Ctrl-C of a terminal reaches the whole group; who forked us stops us in order.
-process.on('SIGINT', () => undefined);
-process.once('message', (message) => {
-  start(guardOrder.parse(message));
-});
+guard(JSON.parse(process.argv[2] ?? '') as GuardOptions);

@@ -1,279 +1,294 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { promisify } from 'node:util';
-import { parse, parseAllDocuments } from 'yaml';
-import { readCrds, type Schema, schemaOf } from '../../crds/crd.ts';
+import fc from 'fast-check';
+import { parseAllDocuments } from 'yaml';
+import {
+  API_VERSION,
+  type Json,
+  type JsonObject,
+  type Kind,
+  KINDS,
+  type Schema,
+  schemaOf,
+} from '../../crds/crd.ts';
+import { pathText, schemaAt } from '../../crds/path.ts';
 import { refusals } from '../../crds/refused-objects.ts';
 import { serviceRefusals } from '../../crds/refused-services.ts';
-import { sample, samples, type SampleName } from '../../crds/sample-objects.ts';
-import { createValidator } from '../../crds/validation.ts';
-import { type ApiServer, startApiServer } from '../apiserver/apiserver.ts';
-import { ensureBinaries, printProgress } from '../cluster/binaries.ts';
-import { until } from '../support/program.ts';
+import { type Refusal, type SampleName, samples } from '../../crds/sample-objects.ts';
+import { createValidator, type Validate } from '../../crds/validation.ts';
+import type { Answer } from '../apiserver/apiserver.ts';
+import { type CrdWorld, kindOf, openCrdWorld } from '../apiserver/crd-world.ts';
+import { messageOfAnswer, valueAt } from '../apiserver/install-crds.ts';
+import { randomChanges } from '../apiserver/random-objects.ts';
+import { checkout } from '../support/checkout.ts';
 
-const run = promisify(execFile);
-const GROUP = '/apis/imageplane.dev/v1alpha1';
-const APPLY = 'application/apply-patch+yaml';
-const NAMESPACE = 'tenant-demo';
+/** Of each sample. */
+const RANDOM_OBJECTS = 200;
 
-interface Answer {
-  status: number;
-  body: Record<string, unknown>;
+let world: CrdWorld;
+let validate: Validate;
+before(async () => {
+  world = await openCrdWorld();
+  validate = createValidator(world.crds);
+  const { url, startMs } = world.server;
+  console.log(startMs === undefined ? `on ${url}` : `etcd and kube-apiserver: ready after ${startMs} ms`);
+});
+after(async () => {
+  await world.close();
+});
+
+interface Cause {
+  reason: string;
+  field: string;
+  message: string;
 }
-type Manifest = Record<string, unknown> & { kind: string; metadata: { name?: string; namespace?: string } };
 
-let server: ApiServer;
-
-async function call(method: string, path: string, body?: unknown, contentType?: string): Promise<Answer> {
-  const answer = await server.api.call(method, path, body, contentType);
-  return { status: answer.status, body: answer.body as Record<string, unknown> };
+/** What a refusal says, field by field. */
+function causesOf({ body }: Answer): Cause[] {
+  const causes = valueAt(body, 'details', 'causes');
+  return Array.isArray(causes) ? (causes as unknown as Cause[]) : [];
 }
 
-const PLURALS: Record<string, string> = {
-  Tenant: 'tenants',
-  ImageService: 'imageservices',
-  ImageModel: 'imagemodels',
-  ClusterImageModel: 'clusterimagemodels',
+function assertAccepted(answer: Answer): void {
+  assert.ok(answer.status === 200 || answer.status === 201, messageOfAnswer(answer));
+}
+
+/**
+ * Mistakes that a request cannot have: which namespace an object is in, and whether it is in one, is said by the URL.
+ */
+const impossible = ['a namespace of its own', 'no namespace'];
+
+/** Mistakes that the API server meets before it looks at the schema: the field, and its words for them. */
+const beforeTheSchema: Record<string, [field: string, words: string]> = {
+  'a name in capitals': ['metadata.name', 'lower case alphanumeric characters'],
+  'no name': ['metadata.name', 'name or generateName is required'],
+  'a mistyped field': ['', 'unknown field "spec.limit"'],
+  'another apiVersion': ['', 'ImageService in version "v1" cannot be handled'],
+  'a kind of Kubernetes': ['', `does not match the expected API version (${API_VERSION})`],
+  'a mistyped kind': ['kind', 'must be ImageService'],
 };
 
-function collectionOf({ kind }: Manifest): string {
-  const namespaced = kind === 'ImageService' || kind === 'ImageModel';
-  return `${GROUP}${namespaced ? `/namespaces/${NAMESPACE}` : ''}/${PLURALS[kind] ?? kind}`;
+/** The words of the API server for a value that a schema does not allow, one for each thing that the schema says. */
+function wordsFor(schema: Schema): Record<string, string[]> {
+  const { type, pattern, minimum, maximum, exclusiveMinimum, minItems, minLength } = schema;
+  const bounds = [
+    pattern === undefined ? undefined : `should match '${pattern}'`,
+    minimum === undefined
+      ? undefined
+      : `greater than ${exclusiveMinimum === true ? '' : 'or equal to '}${minimum}`,
+    maximum === undefined ? undefined : `less than or equal to ${maximum}`,
+    minItems === undefined ? undefined : `at least ${minItems} items`,
+    minLength === undefined ? undefined : `at least ${minLength} chars`,
+  ];
+  return {
+    FieldValueRequired: ['Required value'],
+    FieldValueNotSupported: [`supported values: ${(schema.enum ?? []).map((one) => `"${one}"`).join(', ')}`],
+    FieldValueTypeInvalid: [`must be of type ${type ?? ''}`, `must be of type ${schema.format ?? ''}`],
+    FieldValueDuplicate: ['Duplicate value: '],
+    FieldValueInvalid: bounds.filter((words) => words !== undefined),
+  };
 }
 
-const create = (object: unknown, dryRun = false): Promise<Answer> =>
-  call(
-    'POST',
-    `${collectionOf(object as Manifest)}?fieldValidation=Strict${dryRun ? '&dryRun=All' : ''}`,
-    object,
-  );
-
-async function apply(path: string, manager: string, object: unknown, force = false): Promise<Answer> {
-  return call(
-    'PATCH',
-    `${path}?fieldManager=${manager}&fieldValidation=Strict&force=${force}`,
-    object,
-    APPLY,
-  );
+function schemaOfField({ sample, field }: Refusal): Schema {
+  const path = [...field.matchAll(/[^.[\]]+/g)].map(([part]) => (/^\d+$/.test(part) ? Number(part) : part));
+  return schemaAt(schemaOf(world.crds[kindOf(sample)]), path) ?? {};
 }
 
-before(async () => {
-  const from = performance.now();
-  server = await startApiServer();
-  console.log(`etcd and kube-apiserver ready after ${((performance.now() - from) / 1000).toFixed(1)} s`);
-  for (const name of (await readdir('crds')).filter((file) => file.endsWith('.yaml'))) {
-    const crd = parse(await readFile(join('crds', name), 'utf8')) as Manifest;
-    const created = await call(
-      'POST',
-      '/apis/apiextensions.k8s.io/v1/customresourcedefinitions?fieldValidation=Strict',
-      crd,
-    );
-    assert.equal(created.status, 201, `${name}: ${String(created.body['message'])}`);
+/** Whether the unit tests take these words from a rule: then the API server has them too. Else they are the validator's. */
+function saidByARule(refusal: Refusal): boolean {
+  const rules = schemaOfField(refusal)['x-kubernetes-validations'] ?? [];
+  return rules.some(({ message }) => refusal.says.every((words) => message.includes(words)));
+}
+
+/** @throws AssertionError unless the refusal names the field and says what is allowed there. */
+function assertSays(refusal: Refusal, answer: Answer): void {
+  const { mistake, field, says } = refusal;
+  const early = beforeTheSchema[mistake];
+  const causes = causesOf(answer);
+  const at = (name: string): Cause[] => causes.filter((cause) => cause.field === name);
+  if (early !== undefined) {
+    const [name, words] = early;
+    const said =
+      name === ''
+        ? messageOfAnswer(answer)
+        : at(name)
+            .map(({ message }) => message)
+            .join('\n');
+    assert.ok(said.includes(words), messageOfAnswer(answer));
+    return;
   }
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } };
-  assert.equal((await call('POST', '/api/v1/namespaces', namespace)).status, 201);
-  await until('all four kinds are served', async () =>
-    (await Promise.all(Object.values(PLURALS).map((plural) => call('GET', `${GROUP}/${plural}`)))).every(
-      ({ status }) => status === 200,
-    ),
+  const schema = schemaOfField(refusal);
+  const isOurs = saidByARule(refusal);
+  // The root of an object has no name there.
+  const here = at(field === '' ? '<nil>' : field);
+  const words = wordsFor(schema);
+  const found = here.some(({ reason, message }) =>
+    isOurs
+      ? says.every((one) => message.includes(one))
+      : (words[reason] ?? []).some((one) => message.includes(one)),
   );
-});
+  assert.ok(
+    found,
+    `expected at ${field}: ${JSON.stringify(isOurs ? says : words)}; ${messageOfAnswer(answer)}`,
+  );
+}
 
-after(async () => {
-  await server.stop();
-});
-
-describe('on a real API server the CRDs', () => {
-  it('are established, with structural schemas and accepted names', async () => {
-    const { body } = await call('GET', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions');
-    const items = body['items'] as {
-      metadata: { name: string };
-      status: { conditions: { type: string; status: string }[] };
-    }[];
-    assert.equal(items.length, 4);
-    for (const { metadata, status } of items) {
-      const conditions = Object.fromEntries(status.conditions.map((one) => [one.type, one.status]));
-      assert.deepEqual(conditions, { NamesAccepted: 'True', Established: 'True' }, metadata.name);
+describe('the definitions, on a real API server', () => {
+  it('are established, with structural schemas and the names they ask for', async () => {
+    for (const kind of KINDS) {
+      const { group, names } = world.crds[kind].spec;
+      const { body } = await world.server.request(
+        'GET',
+        `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${names.plural}.${group}`,
+      );
+      const conditions = valueAt(body, 'status', 'conditions') as unknown as {
+        type: string;
+        status: string;
+      }[];
+      const status = (type: string): string | undefined =>
+        conditions.find((one) => one.type === type)?.status;
+      assert.equal(status('Established'), 'True', kind);
+      assert.equal(status('NamesAccepted'), 'True', kind);
+      assert.equal(status('NonStructuralSchema'), undefined, kind);
     }
   });
 
   it('accept the examples and the catalogue as they stand', async () => {
+    const files: string[] = [];
     for (const folder of ['examples', 'models'])
-      for (const name of (await readdir(folder)).filter((file) => file.endsWith('.yaml')))
-        for (const document of parseAllDocuments(await readFile(join(folder, name), 'utf8'))) {
-          const { status, body } = await create(document.toJS(), true);
-          assert.equal(status, 201, `${name}: ${String(body['message'])}`);
-        }
+      for (const name of await readdir(join(checkout, folder)))
+        if (name.endsWith('.yaml')) files.push(await readFile(join(checkout, folder, name), 'utf8'));
+    const objects = files
+      .flatMap((text) => parseAllDocuments(text))
+      .map((document) => document.toJS() as JsonObject & { kind: Kind; metadata: Record<string, string> });
+    for (const object of objects) {
+      const { kind, metadata } = object;
+      if (metadata['namespace'] !== undefined) metadata['namespace'] = world.namespace;
+      const options = { dryRun: true, force: true };
+      assertAccepted(await world.apply(world.path(kind, metadata['name']), 'test', object, options));
+    }
+    assert.ok(objects.length >= 4, `only ${objects.length} objects`);
   });
 
-  it('fill in the same defaults as our own validator', async () => {
-    const validate = createValidator(await readCrds());
-    for (const name of Object.keys(samples) as SampleName[]) {
-      const ours = validate(sample(name));
+  it('put in the defaults that our own validator puts in', async () => {
+    const more: [SampleName, Parameters<CrdWorld['sample']>[1]][] = [
+      ['onnx', { 'spec.autoscaling': { maxReplicas: 3 }, 'spec.gpu': {}, 'spec.cache': {} }],
+      ['onnx', { 'spec.scheduling': { tolerations: [{ key: 'gpu' }] } }],
+      ['onnx', { 'spec.canary': { modelRef: { name: 'other' }, weight: 5 }, 'spec.queue': { depth: 1 } }],
+      ['tenant', { 'spec.plan': null, 'spec.displayName': null, 'spec.content': {} }],
+      ['tenant', { 'spec.access': { timeWindows: [{ days: ['Mon'], from: '08:00', to: '18:00' }] } }],
+    ];
+    const plain = (Object.keys(samples) as SampleName[]).map((name): [SampleName, object] => [name, {}]);
+    for (const [name, changes] of [...plain, ...more]) {
+      const object = world.sample(name, { 'metadata.name': world.name(), ...changes });
+      const answer = await world.create(kindOf(name), object, 'dryRun');
+      assertAccepted(answer);
+      const ours = validate(structuredClone(object));
       assert.ok(ours.ok);
-      const { status, body } = await create(sample(name), true);
-      assert.equal(status, 201, String(body['message']));
-      assert.deepEqual(body['spec'], (ours.object as unknown as Manifest)['spec'], name);
+      assert.deepEqual(valueAt(answer.body, 'spec'), ours.object.spec, name);
     }
   });
 
-  // A request's URL says the version and the namespace, whatever stands in the object.
-  const seen = [...refusals, ...serviceRefusals].filter(
-    ({ field, changes }) => field !== 'metadata.namespace' && changes['apiVersion'] === undefined,
-  );
-  it('refuse what is wrong, each with a message that says what to write', async () => {
-    const accepted: string[] = [];
-    const unclear: string[] = [];
-    let ours = 0;
-    for (const { mistake, sample: name, changes, field, says } of seen) {
-      const object = sample(name, changes) as unknown as Manifest;
-      if (typeof object.kind !== 'string' || PLURALS[object.kind] === undefined) continue;
-      const { status, body } = await create(object, true);
-      const message = String(body['message']);
-      if (status < 400) {
-        accepted.push(mistake);
-        continue;
-      }
-      assert.ok([400, 403, 409, 422].includes(status), `${mistake}: ${status} ${message}`);
-      if (says.every((words) => message.includes(words))) ours++;
-      // Types, enumerations and the like are told in Kubernetes' own words, which name the field.
-      else if (!message.includes(lastOf(field))) unclear.push(`${mistake}: ${message}`);
-    }
-    console.log(
-      `${seen.length - accepted.length} of ${seen.length} refused, ${ours} of them in our own words; accepted: ${accepted.join('; ')}`,
-    );
-    assert.ok(seen.length - accepted.length >= 30);
-    assert.ok(ours >= 30, `${ours} in our own words`);
-    assert.deepEqual(accepted, []);
-    assert.deepEqual(unclear, []);
-  });
-
-  it('let two managers apply parts of one Tenant, name the manager in a conflict, and yield to force', async () => {
-    const path = `${GROUP}/tenants/shared`;
-    const tenant = (spec: Record<string, unknown>): Record<string, unknown> => ({
-      apiVersion: 'imageplane.dev/v1alpha1',
-      kind: 'Tenant',
-      metadata: { name: 'shared' },
-      spec,
+  it('refuse every unknown field by its name when the client asks for strictness, as kubectl does', async () => {
+    const object = world.sample('onnx', {
+      'spec.replica': 2,
+      'spec.queue': { dept: 3 },
+      'spec.gpu': { cout: 1 },
     });
-    const platform = { plan: 'enterprise', groups: [{ name: 'platform', role: 'tenant-admin' }] };
-    assert.equal((await apply(path, 'git', tenant(platform))).status, 201);
-    const second = await apply(
-      path,
-      'directory',
-      tenant({ groups: [{ name: 'designers', role: 'editor' }] }),
-    );
-    assert.equal(second.status, 200, String(second.body['message']));
-    const groups = (second.body['spec'] as { groups: { name: string }[] }).groups.map(({ name }) => name);
-    assert.deepEqual(groups.toSorted(), ['designers', 'platform']);
-    const conflict = await apply(
-      path,
-      'directory',
-      tenant({ plan: 'free', groups: [{ name: 'designers', role: 'editor' }] }),
-    );
-    assert.equal(conflict.status, 409);
-    assert.match(String(conflict.body['message']), /"git".*\.spec\.plan/s);
-    const forced = await apply(
-      path,
-      'directory',
-      tenant({ plan: 'free', groups: [{ name: 'designers', role: 'editor' }] }),
-      true,
-    );
-    assert.equal((forced.body['spec'] as { plan: string }).plan, 'free');
-    const status = {
-      ...tenant({}),
-      spec: undefined,
-      status: { namespace: 'tenant-shared', observedGeneration: 1 },
-    };
-    const written = await apply(`${path}/status`, 'api', status);
-    assert.equal((written.body['status'] as { namespace: string }).namespace, 'tenant-shared');
-    assert.equal((written.body['spec'] as { plan: string }).plan, 'free');
-  });
-
-  it('keep what cannot change', async () => {
-    const model = sample('model') as unknown as Manifest;
-    assert.equal((await create(model)).status, 201);
-    const changed = sample('model', {
-      'spec.files': [
-        {
-          name: 'model.onnx',
-          source: 'https://models.example/tiny.onnx',
-          sha256: 'b'.repeat(64),
-          size: 1000,
-        },
-      ],
-    });
-    const refused = await call(
-      'PATCH',
-      `${GROUP}/clusterimagemodels/tiny`,
-      { spec: changed['spec'] },
-      'application/merge-patch+json',
-    );
-    assert.equal(refused.status, 422);
-    assert.match(String(refused.body['message']), /sha256|files/);
-    const moved = await call(
-      'PATCH',
-      `${GROUP}/tenants/shared`,
-      { spec: { namespace: 'elsewhere' } },
-      'application/merge-patch+json',
-    );
-    assert.equal(moved.status, 422);
-    assert.match(String(moved.body['message']), /namespace of a tenant cannot change/);
-  });
-
-  it('scale an ImageService by its subresource', async () => {
-    assert.equal((await create(sample('onnx'))).status, 201);
-    const path = `${GROUP}/namespaces/${NAMESPACE}/imageservices/cutout`;
-    const scale = await call(
-      'PATCH',
-      `${path}/scale`,
-      { spec: { replicas: 3 } },
-      'application/merge-patch+json',
-    );
-    assert.equal(scale.status, 200, String(scale.body['message']));
-    const { body } = await call('GET', path);
-    assert.equal((body['spec'] as { replicas: number }).replicas, 3);
-  });
-
-  it('are explained by kubectl, field by field', async () => {
-    const { kubectl } = await ensureBinaries(['kubectl'], { onProgress: printProgress });
-    const home = await mkdtemp(join(tmpdir(), 'imageplane-kubectl-'));
-    try {
-      for (const crd of Object.values(await readCrds())) {
-        const { plural } = crd.spec.names;
-        const { stdout } = await run(kubectl, ['explain', plural, '--recursive'], {
-          env: { ...process.env, KUBECONFIG: server.kubeconfig, HOME: home },
-          maxBuffer: 16 * 1024 * 1024,
-        });
-        const fields = fieldsOf(schemaOf(crd));
-        assert.ok(fields.length > 20);
-        for (const { name, described, path } of fields) {
-          assert.match(stdout, new RegExp(`^\\s*${name}\\t`, 'm'), `${plural}: ${path}`);
-          assert.ok(described, `${plural}: ${path} has no description`);
-        }
-        console.log(`kubectl explain ${plural}: ${fields.length} fields`);
-      }
-    } finally {
-      await rm(home, { recursive: true, force: true });
-    }
+    const answer = await world.create('ImageService', object, 'dryRun');
+    assert.equal(answer.status, 400);
+    for (const field of ['spec.replica', 'spec.queue.dept', 'spec.gpu.cout'])
+      assert.ok(messageOfAnswer(answer).includes(`unknown field "${field}"`), messageOfAnswer(answer));
   });
 });
 
-const lastOf = (field: string): string => field.split(/[.[]/).at(-1)?.replace(/\]$/, '') ?? '';
+describe('an object that is wrong, sent to a real API server,', () => {
+  const possible = [...refusals, ...serviceRefusals].filter(({ mistake }) => !impossible.includes(mistake));
+  for (const refusal of possible)
+    it(`is refused for ${refusal.mistake} (${refusal.sample}), and its sender is told what to write`, async () => {
+      const object = world.sample(refusal.sample, refusal.changes);
+      const answer = await world.create(kindOf(refusal.sample), object, 'dryRun');
+      assert.ok(answer.status === 422 || answer.status === 400, messageOfAnswer(answer));
+      assertSays(refusal, answer);
+    });
 
-function fieldsOf(schema: Schema, path = ''): { name: string; path: string; described: boolean }[] {
-  const inner = [schema.items, schema.additionalProperties].flatMap((part) =>
-    part === undefined ? [] : fieldsOf(part, `${path}[]`),
-  );
-  const own = Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
-    const at = path === '' ? name : `${path}.${name}`;
-    // metadata is Kubernetes' own.
-    if (at === 'metadata') return [];
-    return [{ name, path: at, described: field.description !== undefined }, ...fieldsOf(field, at)];
+  it('is so for at least 30 mistakes, and at least 30 sentences are our own', () => {
+    const own = possible.filter(saidByARule);
+    console.log(`${possible.length} mistakes refused, ${own.length} of them in our own sentences`);
+    assert.ok(possible.length >= 30 && own.length >= 30);
   });
-  return [...own, ...inner];
-}
+});
+
+describe('our own validator', () => {
+  /** What both say about one object: whether it is right, and, if so, its spec with defaults. */
+  async function judge(
+    name: SampleName,
+    spec: Json,
+  ): Promise<{ ours: Json | undefined; theirs: Json | undefined }> {
+    const object = world.sample(name, { spec });
+    const answer = await world.create(kindOf(name), object, 'dryRun');
+    assert.ok([201, 400, 422].includes(answer.status), messageOfAnswer(answer));
+    const result = validate(structuredClone(object));
+    return {
+      ours: result.ok ? (result.object.spec as unknown as Json) : undefined,
+      theirs: answer.status === 201 ? valueAt(answer.body, 'spec') : undefined,
+    };
+  }
+
+  for (const name of Object.keys(samples) as SampleName[])
+    it(`accepts what the API server accepts, with the same defaults, and nothing else: ${name}`, async () => {
+      const spec = schemaOf(world.crds[kindOf(name)]).properties?.['spec'] ?? {};
+      let accepted = 0;
+      await fc.assert(
+        fc.asyncProperty(randomChanges(spec), async (changes) => {
+          const { ours, theirs } = await judge(name, { ...samples[name].spec, ...changes });
+          if (theirs !== undefined) accepted += 1;
+          assert.deepEqual(ours, theirs);
+        }),
+        { numRuns: RANDOM_OBJECTS },
+      );
+      console.log(`${name}: ${RANDOM_OBJECTS} random objects, ${accepted} accepted by both`);
+      assert.ok(accepted > RANDOM_OBJECTS / 10, 'hardly one was right');
+    });
+
+  it('takes the same texts for address blocks', async () => {
+    const text = fc.constantFrom(
+      '10.0.0.0/8',
+      '2001:db8::/32',
+      '::ffff:1.2.3.4/120',
+      '::ffff:0:1.2.3.4/96',
+      '::/0',
+    );
+    const edit = fc.record({
+      at: fc.nat(),
+      remove: fc.nat(2),
+      put: fc.constantFrom(...'0123456789abcdefF:./% -+'.split('')),
+    });
+    const changed = fc.tuple(text, fc.array(edit, { maxLength: 3 })).map(([start, edits]) =>
+      edits.reduce<string>((now, { at, remove, put }) => {
+        const from = at % (now.length + 1);
+        return now.slice(0, from) + put + now.slice(from + remove);
+      }, start),
+    );
+    const refusedOf = (list: string[], fields: string[]): string[] =>
+      list.filter((_, index) => fields.includes(`spec.access.allowedCIDRs[${index}]`));
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(changed, { minLength: 100, maxLength: 100 }), async (allowedCIDRs) => {
+        const object = world.sample('tenant', { 'spec.access': { allowedCIDRs } });
+        const causes = causesOf(await world.create('Tenant', object, 'dryRun'));
+        const result = validate(structuredClone(object));
+        const problems = result.ok ? [] : result.problems.map(({ path }) => pathText(path));
+        const ours = refusedOf(allowedCIDRs, problems);
+        const theirs = refusedOf(
+          allowedCIDRs,
+          causes.map(({ field }) => field),
+        );
+        const onlyOne = [...ours, ...theirs].filter((one) => ours.includes(one) !== theirs.includes(one));
+        assert.deepEqual(onlyOne, []);
+      }),
+      { numRuns: 10 },
+    );
+  });
+});
