@@ -31,8 +31,9 @@ export async function signAssertion(
   now: Date,
 ): Promise<string> {
   const iat = Math.floor(now.getTime() / 1000);
-  const { htm, htu, principal } = input;
-  return new SignJWT({ htm, htu, principal })
+  const { htm, htu } = input;
+  const { id, tenant, kind, name, department, role } = input.principal;
+  return new SignJWT({ htm, htu, principal: { id, tenant, kind, name, department, role } })
     .setProtectedHeader({ alg: 'EdDSA', kid: key.kid, typ: 'imageplane-assertion+jwt' })
     .setIssuer('imageplane-gateway')
     .setAudience(input.aud)

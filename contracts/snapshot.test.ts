@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CompactSign, generateKeyPair } from 'jose';
-import { type Snapshot, signSnapshot, verifySnapshot } from './snapshot.ts';
+import { type SnapshotInput, signSnapshot, snapshot as schema, verifySnapshot } from './snapshot.ts';
 
-const snapshot: Snapshot = {
+const snapshot: SnapshotInput = {
   version: 'v1',
   issuedAt: '2026-11-24T08:00:00.000Z',
   tenants: {},
@@ -15,7 +15,7 @@ const snapshot: Snapshot = {
 describe('a snapshot', () => {
   it('is believed when its signer is the API', async () => {
     const { privateKey, publicKey } = await generateKeyPair('EdDSA');
-    assert.deepEqual(await verifySnapshot(await signSnapshot(snapshot, privateKey), publicKey), snapshot);
+    assert.deepEqual(await verifySnapshot(await signSnapshot(snapshot, privateKey), publicKey), schema.parse(snapshot));
   });
 
   it('is refused when it is altered, signed by anyone else, or some other signed thing', async () => {

@@ -1,6 +1,7 @@
 import { CompactSign, compactVerify, type CryptoKey } from 'jose';
 import { z } from 'zod';
-import { principal, role } from './principal.ts';
+import { customRole, conditions, grant } from './access.ts';
+import { principalEntry, role } from './principal.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const cidr = z.string().min(1);
@@ -11,12 +12,22 @@ export const tenantPolicy = z.strictObject({
     requestsPerMinute: z.int().positive(),
     requestsPerDay: z.int().nonnegative(),
     requestsPerMonth: z.int().nonnegative(),
+    /** Requests in flight; 0 is no bound. */
+    concurrency: z.int().nonnegative().default(0),
+    megapixelsPerRequest: z.int().positive().default(50),
   }),
   access: z.strictObject({
     /** Empty: from anywhere. */
     allowedCidrs: z.array(cidr),
     /** The per-minute window does not apply to requests from these. */
     unlimitedCidrs: z.array(cidr),
+    /** Addresses that count as the tenant's own network. */
+    intranetCidrs: z.array(cidr).default([]),
+    /** One that holds is enough; empty: always. */
+    timeWindows: conditions.shape.timeWindows.unwrap().default([]),
+    secondFactor: z.enum(['Never', 'Administrators', 'Always']).default('Administrators'),
+    /** Whether local accounts may use HTTP Basic. */
+    basic: z.boolean().default(false),
   }),
 });
 export type TenantPolicy = z.infer<typeof tenantPolicy>;
@@ -46,18 +57,66 @@ export const snapshot = z.strictObject({
   issuedAt: z.iso.datetime(),
   tenants: z.record(z.string(), tenantPolicy),
   services: z.record(z.string(), serviceRoute),
-  principals: z.record(z.string(), principal),
+  principals: z.record(z.string(), principalEntry),
+  /** Custom roles by `{tenant}/{name}`. */
+  roles: z.record(z.string(), customRole).default({}),
+  grants: z.array(grant).default([]),
   /** By the SHA-256 of the whole key. */
   keys: z.record(
     sha256,
-    z.strictObject({ id: z.string(), principal: z.string(), expiresAt: z.iso.datetime().optional() }),
+    z.strictObject({
+      id: z.string(),
+      principal: z.string(),
+      createdAt: z.iso.datetime().optional(),
+      expiresAt: z.iso.datetime().optional(),
+      /** What this key may be used for, within what its principal may; absent: all of it. */
+      scopes: z
+        .strictObject({
+          services: z.array(z.string()).optional(),
+          actions: z.array(z.string()).optional(),
+          cidrs: z.array(cidr).optional(),
+        })
+        .optional(),
+      /** The secret of signed requests, wrapped (AES-256-GCM) with the key that API and gateway share. */
+      signingSecret: z.string().optional(),
+    }),
   ),
+  sessions: z
+    .strictObject({
+      /** Public keys of the API that signs session cookies and tokens. */
+      keys: z.array(z.record(z.string(), z.unknown())).default([]),
+      /** Ids of sessions that were ended before their time. */
+      revoked: z.array(z.string()).default([]),
+    })
+    .default({ keys: [], revoked: [] }),
+  /** Issuers whose JWTs are accepted. */
+  issuers: z
+    .array(
+      z.strictObject({
+        issuer: z.url(),
+        jwksUri: z.url(),
+        audience: z.string().min(1),
+        algorithms: z.array(z.enum(['RS256', 'PS256', 'ES256', 'EdDSA'])).min(1),
+        tenant: z.string().min(1),
+        /** Which claim names the principal's id, name, department and groups. */
+        claims: z.strictObject({
+          id: z.string(),
+          name: z.string(),
+          department: z.string(),
+          groups: z.string(),
+        }),
+        roles: z.record(z.string(), role),
+      }),
+    )
+    .default([]),
 });
 export type Snapshot = z.infer<typeof snapshot>;
+/** Before its defaults are filled in. */
+export type SnapshotInput = z.input<typeof snapshot>;
 
 const TYP = 'imageplane-snapshot+jws';
 
-export async function signSnapshot(value: Snapshot, privateKey: CryptoKey): Promise<string> {
+export async function signSnapshot(value: SnapshotInput, privateKey: CryptoKey): Promise<string> {
   return new CompactSign(Buffer.from(JSON.stringify(value)))
     .setProtectedHeader({ alg: 'EdDSA', typ: TYP })
     .sign(privateKey);

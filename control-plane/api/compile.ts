@@ -33,8 +33,17 @@ function compileTenant(tenant: Tenant): TenantPolicy {
       requestsPerMinute: requestsPerMinute(tenant),
       requestsPerDay: limits.requestsPerDay,
       requestsPerMonth: limits.requestsPerMonth,
+      concurrency: limits.concurrency,
+      megapixelsPerRequest: limits.megapixelsPerRequest,
     },
-    access: { allowedCidrs: access.allowedCIDRs ?? [], unlimitedCidrs: access.unlimitedCIDRs ?? [] },
+    access: {
+      allowedCidrs: access.allowedCIDRs ?? [],
+      unlimitedCidrs: access.unlimitedCIDRs ?? [],
+      intranetCidrs: access.intranetCIDRs ?? [],
+      timeWindows: access.timeWindows ?? [],
+      secondFactor: access.secondFactor,
+      basic: false,
+    },
   };
 }
 

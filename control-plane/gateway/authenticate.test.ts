@@ -4,7 +4,7 @@ import { before, describe, it } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
 import type { Principal } from '../../contracts/principal.ts';
 import { signAssertion } from '../../contracts/assertion.ts';
-import type { Snapshot } from '../../contracts/snapshot.ts';
+import { snapshot as schema } from '../../contracts/snapshot.ts';
 import { RequestError } from '../../foundation/errors.ts';
 import { generateApiKey } from '../identity/api-key.ts';
 import { authenticate, credentialOf } from './authenticate.ts';
@@ -23,7 +23,7 @@ const good = generateApiKey(randomBytes);
 const expired = generateApiKey(randomBytes);
 const orphan = generateApiKey(randomBytes);
 const now = new Date('2026-01-02T00:00:00Z');
-const snapshot: Snapshot = {
+const snapshot = schema.parse({
   version: '1',
   issuedAt: now.toISOString(),
   tenants: {},
@@ -34,7 +34,7 @@ const snapshot: Snapshot = {
     [expired.hash]: { id: expired.id, principal: 'ada', expiresAt: '2026-01-01T00:00:00Z' },
     [orphan.hash]: { id: orphan.id, principal: 'nobody' },
   },
-};
+});
 const policies = compilePolicies(snapshot);
 let key: SigningKey;
 before(async () => {

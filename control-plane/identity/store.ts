@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Principal } from '../../contracts/principal.ts';
-import type { Snapshot } from '../../contracts/snapshot.ts';
+import type { SnapshotInput } from '../../contracts/snapshot.ts';
 import type { Database } from '../database/schema.ts';
 
 /** A number that changes whenever principals or keys may have. */
@@ -10,7 +10,10 @@ export async function peopleRevision(db: Database): Promise<string> {
 }
 
 /** Enabled principals and the keys that are neither revoked nor expired. */
-export async function readPeople(db: Database, now: Date): Promise<Pick<Snapshot, 'principals' | 'keys'>> {
+export async function readPeople(
+  db: Database,
+  now: Date,
+): Promise<Pick<SnapshotInput, 'principals' | 'keys'>> {
   const principals = await db
     .selectFrom('principal')
     .select(['id', 'tenant', 'kind', 'name', 'department', 'role'])

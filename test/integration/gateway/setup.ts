@@ -4,8 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLocalJWKSet, exportJWK, generateKeyPair, type JWTVerifyGetKey } from 'jose';
 import pg from 'pg';
-import type { Principal } from '../../../contracts/principal.ts';
-import type { ServiceRoute, Snapshot, TenantPolicy } from '../../../contracts/snapshot.ts';
+import { type PrincipalEntry, principalEntry } from '../../../contracts/principal.ts';
+import {
+  type ServiceRoute,
+  type Snapshot,
+  snapshot as snapshotSchema,
+  type TenantPolicy,
+  tenantPolicy,
+} from '../../../contracts/snapshot.ts';
 import { migrate } from '../../../control-plane/database/migrate.ts';
 import { generateApiKey } from '../../../control-plane/identity/api-key.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
@@ -44,20 +50,15 @@ export interface World {
 export const policy = (
   limits: Partial<TenantPolicy['limits']> = {},
   access: Partial<TenantPolicy['access']> = {},
-): TenantPolicy => ({
-  plan: 'free',
-  limits: { requestsPerMinute: 1_000, requestsPerDay: 0, requestsPerMonth: 0, ...limits },
-  access: { allowedCidrs: [], unlimitedCidrs: [], ...access },
-});
+): TenantPolicy =>
+  tenantPolicy.parse({
+    plan: 'free',
+    limits: { requestsPerMinute: 1_000, requestsPerDay: 0, requestsPerMonth: 0, ...limits },
+    access: { allowedCidrs: [], unlimitedCidrs: [], ...access },
+  });
 
-const person = (id: string, tenant: string, role: Principal['role'] = 'developer'): Principal => ({
-  id,
-  tenant,
-  kind: 'user',
-  name: `王 ${id}`,
-  department: '设计部',
-  role,
-});
+const person = (id: string, tenant: string, role: PrincipalEntry['role'] = 'developer'): PrincipalEntry =>
+  principalEntry.parse({ id, tenant, kind: 'user', name: `王 ${id}`, department: '设计部', role });
 
 /** Everything around the gateway for real: Postgres, a service, and a server of signed snapshots. */
 export async function createWorld(): Promise<World> {
@@ -106,7 +107,7 @@ export async function createWorld(): Promise<World> {
       timeoutSeconds: 10,
     },
   ];
-  const snapshot: Snapshot = {
+  const snapshot = snapshotSchema.parse({
     version: '0',
     issuedAt: new Date().toISOString(),
     tenants: {
@@ -129,7 +130,7 @@ export async function createWorld(): Promise<World> {
     keys: Object.fromEntries(
       Object.entries(keys).map(([principal, { hash, id }]) => [hash, { id, principal }]),
     ),
-  };
+  });
   const assertionJwk = { ...(await exportJWK(assertionKey.privateKey)), kid: 'test-1' };
   const publicJwk = { ...(await exportJWK(assertionKey.publicKey)), kid: 'test-1', alg: 'EdDSA' };
   const config = {

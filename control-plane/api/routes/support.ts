@@ -1,0 +1,53 @@
+import type { Express } from 'express';
+import type { z } from 'zod';
+import type { Principal } from '../../../contracts/principal.ts';
+import type { Snapshot } from '../../../contracts/snapshot.ts';
+import { RequestError } from '../../../foundation/errors.ts';
+import { addressSet } from '../../access/addresses.ts';
+import { type Decision, decide, type Resource } from '../../access/decide.ts';
+import type { Action } from '../../access/roles.ts';
+import type { Database } from '../../database/schema.ts';
+import type { Surroundings } from '../keys.ts';
+
+/** What every route of `/api/v1` is given. */
+export interface ApiContext {
+  db: Database;
+  tenants: Snapshot['tenants'];
+  surroundings: Surroundings;
+}
+
+/** One file of `routes/` adds the routes of one subject. */
+export type Routes = (app: Express, context: ApiContext) => void;
+
+/** The address was judged by the gateway, before the request came here. */
+const FROM_GATEWAY = { address: '', tenant: { allowedAddresses: addressSet([]) } };
+
+export function decisionFor(
+  caller: Principal,
+  action: Action,
+  kind: Resource['kind'],
+  owner?: string,
+): Decision {
+  const resource = { kind, tenant: caller.tenant, ...(owner === undefined ? {} : { owner }) };
+  return decide(caller, action, resource, FROM_GATEWAY);
+}
+
+/** @throws RequestError 403 not_allowed, with the rule and the reason. */
+export function demand(...question: Parameters<typeof decisionFor>): void {
+  const { allow, reason, rule } = decisionFor(...question);
+  if (!allow) throw new RequestError(403, 'not_allowed', reason, { details: { rule } });
+}
+
+/** @throws RequestError 400 invalid_field, naming each field that is wrong. */
+export function parse<S extends z.ZodType>(schema: S, value: unknown): z.infer<S> {
+  const parsed = schema.safeParse(value ?? {});
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => ({ field: path.join('.'), message }));
+  const first = problems[0];
+  throw new RequestError(
+    400,
+    'invalid_field',
+    `${first === undefined || first.field === '' ? 'The request' : `The field ${first.field}`} is wrong: ${first?.message ?? 'unknown'}.`,
+    { details: { problems } },
+  );
+}
