@@ -42,6 +42,7 @@ export const customRole = z.strictObject({
 });
 export type CustomRole = z.infer<typeof customRole>;
 
+/** A right given to a principal, to the members of a project, or to all who have a role. */
 export const grant = z.strictObject({
   id: z.string().min(1),
   tenant: z.string().min(1),

@@ -9,7 +9,14 @@ import {
   SignJWT,
 } from 'jose';
 import { v7 as uuidv7 } from 'uuid';
-import { ASSERTION_TTL_SECONDS, signAssertion, verifyAssertion } from './assertion.ts';
+import {
+  ASSERTION_TTL_SECONDS,
+  AUTH_AUDIENCE,
+  signAssertion,
+  signAuthAssertion,
+  verifyAssertion,
+  verifyAuthAssertion,
+} from './assertion.ts';
 import type { Principal } from './principal.ts';
 
 const principal: Principal = {
@@ -97,5 +104,29 @@ describe('an assertion', () => {
     assert.equal(await refusal(undefined), 'missing');
     for (const [name, forgery] of Object.entries(forgeries))
       assert.ok(['missing', 'invalid'].includes(await refusal(forgery)), name);
+  });
+});
+
+describe('an assertion for signing in', () => {
+  const client = {
+    address: '192.0.2.7',
+    secure: true,
+    origin: 'https://gateway.example',
+    language: 'zh' as const,
+  };
+  const signIn = { method: 'POST', target: '/auth/sign-in' };
+
+  it('carries from where the request comes, and is no assertion of a principal, nor the other way round', async () => {
+    const signed = { jti: uuidv7(), htm: 'POST', htu: '/auth/sign-in', client };
+    const token = await signAuthAssertion(signed, { kid: 'k1', privateKey }, now);
+    const result = await verifyAuthAssertion(token, signIn, keys, now);
+    assert.ok(result.ok);
+    assert.deepEqual(result.claims.client, client);
+    for (const audience of ['imageplane-api', AUTH_AUDIENCE])
+      assert.equal((await verifyAssertion(token, { ...signIn, audience }, keys, now)).ok, false);
+    const ofPrincipal = await sign({ aud: AUTH_AUDIENCE, htu: '/auth/sign-in' });
+    assert.equal((await verifyAuthAssertion(ofPrincipal, signIn, keys, now)).ok, false);
+    const elsewhere = await verifyAuthAssertion(token, { ...signIn, target: '/auth/refresh' }, keys, now);
+    assert.deepEqual(elsewhere, { ok: false, reason: 'wrong_request' });
   });
 });

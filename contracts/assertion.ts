@@ -16,34 +16,96 @@ export const assertionClaims = z.strictObject({
   htm: z.string().min(1),
   /** Path and query as the receiver sees them. */
   htu: z.string().startsWith('/'),
-  principal,
+  principal: principal.extend({
+    /** Actions that the key of the request is limited to; absent: no limit. */
+    actions: z.array(z.string()).max(100).optional(),
+  }),
+  /** For the API, which decides itself what may be done there. */
+  circumstances: z
+    .strictObject({
+      /** The client's. */
+      address: z.string(),
+      secondFactor: z.boolean(),
+      /** Of the API key that the request rests on; `createdAt` is missing when nobody knows. */
+      key: z.strictObject({ createdAt: z.iso.datetime().optional() }).optional(),
+    })
+    .optional(),
 });
 export type AssertionClaims = z.infer<typeof assertionClaims>;
 
 export const API_AUDIENCE = 'imageplane-api';
+/** Of what is forwarded to `/auth/…`, where nobody is signed in yet. */
+export const AUTH_AUDIENCE = 'imageplane-auth';
 export const ASSERTION_TTL_SECONDS = 60;
 
-type AssertionInput = Pick<AssertionClaims, 'aud' | 'jti' | 'htm' | 'htu' | 'principal'>;
+/** The gateway's word for a request to `/auth/…`: not who makes it, but from where and to which address. */
+export const authAssertionClaims = z.strictObject({
+  iss: z.literal('imageplane-gateway'),
+  aud: z.literal(AUTH_AUDIENCE),
+  jti: z.uuid({ version: 'v7' }),
+  iat: z.int(),
+  exp: z.int(),
+  htm: z.string().min(1),
+  htu: z.string().startsWith('/'),
+  client: z.strictObject({
+    address: z.string().min(1),
+    /** Whether the client's own connection is encrypted. */
+    secure: z.boolean(),
+    /** Scheme and host under which the client knows the product; the gateway answers for no other host. */
+    origin: z.url(),
+    language: z.enum(['en', 'zh']),
+  }),
+});
+export type AuthAssertionClaims = z.infer<typeof authAssertionClaims>;
 
-export async function signAssertion(
-  input: AssertionInput,
-  key: { kid: string; privateKey: CryptoKey },
+type AssertionInput = Pick<AssertionClaims, 'aud' | 'jti' | 'htm' | 'htu' | 'principal' | 'circumstances'>;
+
+const TYP = 'imageplane-assertion+jwt';
+const ISSUER = 'imageplane-gateway';
+
+interface SigningKey {
+  kid: string;
+  privateKey: CryptoKey;
+}
+
+export async function signAssertion(input: AssertionInput, key: SigningKey, now: Date): Promise<string> {
+  const { id, tenant, kind, name, department, role, actions } = input.principal;
+  const person = { id, tenant, kind, name, department, role };
+  const { circumstances } = input;
+  const subject = {
+    principal: actions === undefined ? person : { ...person, actions },
+    ...(circumstances === undefined ? {} : { circumstances }),
+  };
+  return sign(input, subject, key, now);
+}
+
+export async function signAuthAssertion(
+  input: Pick<AuthAssertionClaims, 'jti' | 'htm' | 'htu' | 'client'>,
+  key: SigningKey,
+  now: Date,
+): Promise<string> {
+  return sign({ ...input, aud: AUTH_AUDIENCE }, { client: input.client }, key, now);
+}
+
+async function sign(
+  { aud, jti, htm, htu }: Pick<AssertionClaims, 'aud' | 'jti' | 'htm' | 'htu'>,
+  subject: Record<string, unknown>,
+  key: SigningKey,
   now: Date,
 ): Promise<string> {
   const iat = Math.floor(now.getTime() / 1000);
-  const { htm, htu } = input;
-  const { id, tenant, kind, name, department, role } = input.principal;
-  return new SignJWT({ htm, htu, principal: { id, tenant, kind, name, department, role } })
-    .setProtectedHeader({ alg: 'EdDSA', kid: key.kid, typ: 'imageplane-assertion+jwt' })
-    .setIssuer('imageplane-gateway')
-    .setAudience(input.aud)
-    .setJti(input.jti)
+  return new SignJWT({ htm, htu, ...subject })
+    .setProtectedHeader({ alg: 'EdDSA', kid: key.kid, typ: TYP })
+    .setIssuer(ISSUER)
+    .setAudience(aud)
+    .setJti(jti)
     .setIssuedAt(iat)
     .setExpirationTime(iat + ASSERTION_TTL_SECONDS)
     .sign(key.privateKey);
 }
 
 export type AssertionRefusal = 'missing' | 'invalid' | 'expired' | 'wrong_audience' | 'wrong_request';
+type Verified<C> = { ok: true; claims: C } | { ok: false; reason: AssertionRefusal };
 
 /** Checks signature, time, audience, method and target. Replay is the caller's to check, by `jti` until `exp`. */
 export async function verifyAssertion(
@@ -51,20 +113,40 @@ export async function verifyAssertion(
   expected: { audience: string; method: string; target: string },
   keys: JWTVerifyGetKey,
   now: Date,
-): Promise<{ ok: true; claims: AssertionClaims } | { ok: false; reason: AssertionRefusal }> {
+): Promise<Verified<AssertionClaims>> {
+  return verify(token, expected, assertionClaims, keys, now);
+}
+
+/** The same for `/auth/…`. */
+export async function verifyAuthAssertion(
+  token: string | undefined,
+  expected: { method: string; target: string },
+  keys: JWTVerifyGetKey,
+  now: Date,
+): Promise<Verified<AuthAssertionClaims>> {
+  return verify(token, { ...expected, audience: AUTH_AUDIENCE }, authAssertionClaims, keys, now);
+}
+
+async function verify<C extends { htm: string; htu: string }>(
+  token: string | undefined,
+  expected: { audience: string; method: string; target: string },
+  schema: z.ZodType<C>,
+  keys: JWTVerifyGetKey,
+  now: Date,
+): Promise<Verified<C>> {
   if (token === undefined || token === '') return { ok: false, reason: 'missing' };
   try {
     const { payload } = await jwtVerify(token, keys, {
       algorithms: ['EdDSA'],
-      issuer: 'imageplane-gateway',
+      issuer: ISSUER,
       audience: expected.audience,
-      typ: 'imageplane-assertion+jwt',
-      requiredClaims: ['jti', 'iat', 'exp', 'htm', 'htu', 'principal'],
+      typ: TYP,
+      requiredClaims: ['jti', 'iat', 'exp', 'htm', 'htu'],
       maxTokenAge: ASSERTION_TTL_SECONDS,
       clockTolerance: 5,
       currentDate: now,
     });
-    const claims = assertionClaims.safeParse(payload);
+    const claims = schema.safeParse(payload);
     if (!claims.success) return { ok: false, reason: 'invalid' };
     if (claims.data.htm !== expected.method || claims.data.htu !== expected.target)
       return { ok: false, reason: 'wrong_request' };

@@ -15,7 +15,10 @@ const snapshot: SnapshotInput = {
 describe('a snapshot', () => {
   it('is believed when its signer is the API', async () => {
     const { privateKey, publicKey } = await generateKeyPair('EdDSA');
-    assert.deepEqual(await verifySnapshot(await signSnapshot(snapshot, privateKey), publicKey), schema.parse(snapshot));
+    assert.deepEqual(
+      await verifySnapshot(await signSnapshot(snapshot, privateKey), publicKey),
+      schema.parse(snapshot),
+    );
   });
 
   it('is refused when it is altered, signed by anyone else, or some other signed thing', async () => {

@@ -55,6 +55,8 @@ export function apiConfigOf(
     assertionJwks: secrets.assertionJwks,
     snapshotKey: secrets.snapshotKey,
     internalTokenFile: secrets.internalToken,
+    secretsKeyFile: secrets.secretsKey,
+    sessions: { key: secrets.sessionKey, sealKeyFile: secrets.sessionSealKey },
     intakeTokens: secrets.intakeTokens,
   };
 }
@@ -76,6 +78,7 @@ export function gatewayConfigOf(
       cache: layout.snapshotCache,
     },
     assertionKey: secrets.assertionKey,
+    secretsKeyFile: secrets.secretsKey,
     database: {
       ...local(postgresPort),
       database: DATABASE,

@@ -13,6 +13,11 @@ export interface Secrets {
   snapshotKey: string;
   snapshotPublicKey: string;
   internalToken: string;
+  /** What browser sessions are signed with, and what providers entrust to us is sealed with. */
+  sessionKey: string;
+  sessionSealKey: string;
+  /** What secrets of second factors and signed requests are wrapped with: the API's and the gateway's. */
+  secretsKey: string;
   /** SHA-256 of each service's usage token. */
   intakeTokens: string;
   usageToken: (service: string) => string;
@@ -33,6 +38,9 @@ export async function prepareSecrets(layout: Layout, services: readonly string[]
     snapshotKey: at('snapshot.private.jwk.json'),
     snapshotPublicKey: at('snapshot.public.jwk.json'),
     internalToken: at('internal.token'),
+    sessionKey: at('session.private.jwk.json'),
+    sessionSealKey: at('session.seal.key'),
+    secretsKey: at('secrets.key'),
     intakeTokens: at('usage-tokens.json'),
     usageToken: (service) => at(`usage.${service.replace('/', '.')}.token`),
     superuserPassword: at('postgres.password'),
@@ -44,8 +52,11 @@ export async function prepareSecrets(layout: Layout, services: readonly string[]
   const assertion = await ensureKey(secrets.assertionKey);
   await writePrivate(secrets.assertionJwks, JSON.stringify({ keys: [assertion] }));
   await writePrivate(secrets.snapshotPublicKey, JSON.stringify(await ensureKey(secrets.snapshotKey)));
+  await ensureKey(secrets.sessionKey);
   const tokens = [
     secrets.internalToken,
+    secrets.sessionSealKey,
+    secrets.secretsKey,
     secrets.superuserPassword,
     secrets.ownerPassword,
     secrets.gatewayPassword,

@@ -16,6 +16,8 @@ export interface Problem {
 interface InternalOptions {
   token: string;
   snapshots: SnapshotSource;
+  /** What else is asked with the internal token. */
+  more: (app: Express) => void;
   issueDemoKey: (tenant: string) => Promise<{ key: string; principal: string }>;
   problems: () => Promise<Problem[]>;
   registry: Registry;
@@ -50,6 +52,7 @@ export function createInternal(options: InternalOptions): Express {
     if (!body.success) throw new RequestError(400, 'malformed_request', 'The body must be {"tenant": NAME}.');
     response.status(201).json(await issueDemoKey(body.data.tenant));
   });
+  options.more(app);
   app.use(() => {
     throw new RequestError(404, 'not_found', 'There is nothing here.');
   });

@@ -17,10 +17,17 @@ import { createReplayCache } from '../../foundation/replay-cache.ts';
 import { migrate } from '../database/migrate.ts';
 import { createPool, isDatabaseAway } from '../database/pool.ts';
 import { kyselyOn } from '../database/schema.ts';
+import { installAuth } from './auth/app.ts';
+import { requireAuthAssertion } from './auth/context.ts';
+import { startRechecks } from './auth/recheck.ts';
+import { createAuthContext } from './auth/setup.ts';
 import { requireAssertion } from './authenticate.ts';
-import { compilePolicies } from './compile.ts';
+import { compilePolicies, groupsOf, modelsOf } from './compile.ts';
 import { type ApiConfig, apiConfig } from './config.ts';
 import { createIntake } from './intake.ts';
+import { identityInternalRoutes } from './identity-internal.ts';
+import { startIdentityJanitor } from './identity-janitor.ts';
+import { createIdentityTools } from './identity-tools.ts';
 import { createInternal, type Problem } from './internal.ts';
 import { maintainPartitions, startJanitor } from './janitor.ts';
 import { issueDemoKey, type Surroundings } from './keys.ts';
@@ -37,7 +44,8 @@ await runProgram(logger, () => start(config));
 
 async function start(config: ApiConfig): Promise<() => Promise<void>> {
   const { now } = surroundings;
-  const policies = compilePolicies(await loadObjects(config.objects.paths), config.endpoints);
+  const objects = await loadObjects(config.objects.paths);
+  const policies = compilePolicies(objects, config.endpoints);
   const pool = createPool(
     config.database,
     { max: 10, connectTimeoutMs: 2_000, statementTimeoutMs: 10_000 },
@@ -49,10 +57,25 @@ async function start(config: ApiConfig): Promise<() => Promise<void>> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
 
+  const identity = createIdentityTools(
+    config.secretsKeyFile === undefined ? undefined : await readSecret(config.secretsKeyFile),
+    randomBytes,
+  );
+  const { tenants } = policies;
+  const auth = await createAuthContext(config, {
+    db,
+    tenants,
+    surroundings,
+    identity,
+    logger,
+    tenantGroups: groupsOf(objects),
+  });
   const snapshots = createSnapshotSource({
     db,
     policies,
     privateKey: await privateKey(config.snapshotKey),
+    sessionKeys: [auth.sessions.key.publicJwk],
+    issuers: config.tokenIssuers,
     now,
   });
   const replays = createReplayCache({ maxEntries: 100_000, now });
@@ -62,9 +85,14 @@ async function start(config: ApiConfig): Promise<() => Promise<void>> {
       address: config.listen,
       app: createPublicApi({
         db,
-        tenants: policies.tenants,
+        tenants,
+        declared: { services: policies.services, models: modelsOf(objects) },
         authenticate: requireAssertion(keys, replays, now),
+        auth: (app) => {
+          installAuth(app, auth, requireAuthAssertion(keys, replays, now));
+        },
         surroundings,
+        identity,
         logger,
       }),
     },
@@ -73,6 +101,9 @@ async function start(config: ApiConfig): Promise<() => Promise<void>> {
       app: createInternal({
         token: await readSecret(config.internalTokenFile),
         snapshots,
+        more: (app) => {
+          identityInternalRoutes(app, { db, tenants, tools: identity, surroundings });
+        },
         issueDemoKey: (tenant) => issueDemoKey(db, tenant, surroundings),
         problems: () => problemsOf(pool),
         registry,
@@ -91,10 +122,18 @@ async function start(config: ApiConfig): Promise<() => Promise<void>> {
       return server;
     }),
   );
+  const stopIdentityJanitor = startIdentityJanitor(
+    { db, surroundings },
+    { unusedDays: config.unusedDays },
+    logger,
+  );
   const stopJanitor = startJanitor(pool, config.retentionMonths, now, logger);
+  const stopRechecks = startRechecks(auth);
   logger.info({ listen: config.listen, internal: config.internal, intake: config.intake }, 'serving');
   return async () => {
     stopJanitor();
+    await stopRechecks();
+    stopIdentityJanitor();
     await Promise.all(servers.map((server) => closeServer(server, GRACE_MS)));
     await pool.end();
   };

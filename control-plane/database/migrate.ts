@@ -4,12 +4,20 @@ import type pg from 'pg';
 import { up as tables } from './migrations/0001-tables.ts';
 import { up as ledger } from './migrations/0002-ledger.ts';
 import { up as grants } from './migrations/0003-grants.ts';
+import { up as quotaUnits } from './migrations/0004-quota-units.ts';
+import { up as access } from './migrations/0005-access.ts';
+import { up as accounts } from './migrations/0006-accounts.ts';
+import { up as signIn } from './migrations/0007-sign-in.ts';
 
 /** In their order; a migration that has landed is never changed. */
 const migrations = {
   '0001-tables': { up: tables },
   '0002-ledger': { up: ledger },
   '0003-grants': { up: grants },
+  '0004-quota-units': { up: quotaUnits },
+  '0005-access': { up: access },
+  '0006-accounts': { up: accounts },
+  '0007-sign-in': { up: signIn },
 };
 
 /** Brings the database to the newest schema. Safe to run from several processes at once: kysely takes a lock. */

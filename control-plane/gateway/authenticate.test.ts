@@ -1,60 +1,28 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { before, describe, it } from 'node:test';
-import { generateKeyPair, SignJWT } from 'jose';
-import type { Principal } from '../../contracts/principal.ts';
+import { describe, it } from 'node:test';
+import { generateKeyPair } from 'jose';
 import { signAssertion } from '../../contracts/assertion.ts';
-import { snapshot as schema } from '../../contracts/snapshot.ts';
-import { RequestError } from '../../foundation/errors.ts';
-import { generateApiKey } from '../identity/api-key.ts';
-import { authenticate, credentialOf } from './authenticate.ts';
-import { compilePolicies, type Policies } from './policies.ts';
-import { type SigningKey, signSession } from './session.ts';
+import { type SessionClaims, signSession } from '../../contracts/session.ts';
+import {
+  accessToken,
+  ada,
+  base,
+  bearer,
+  compiled,
+  expired,
+  good,
+  later,
+  now,
+  orphan,
+  outcome,
+  own,
+  refusing,
+  seconds,
+  session,
+} from '../../test/support/credentials.ts';
 
-const ada: Principal = {
-  id: 'ada',
-  tenant: 'acme',
-  kind: 'user',
-  name: 'Ada',
-  department: '',
-  role: 'developer',
-};
-const good = generateApiKey(randomBytes);
-const expired = generateApiKey(randomBytes);
-const orphan = generateApiKey(randomBytes);
-const now = new Date('2026-01-02T00:00:00Z');
-const snapshot = schema.parse({
-  version: '1',
-  issuedAt: now.toISOString(),
-  tenants: {},
-  services: {},
-  principals: { ada },
-  keys: {
-    [good.hash]: { id: good.id, principal: 'ada' },
-    [expired.hash]: { id: expired.id, principal: 'ada', expiresAt: '2026-01-01T00:00:00Z' },
-    [orphan.hash]: { id: orphan.id, principal: 'nobody' },
-  },
-});
-const policies = compilePolicies(snapshot);
-let key: SigningKey;
-before(async () => {
-  key = { kid: 'k', ...(await generateKeyPair('EdDSA')) };
-});
-
-async function outcome(headers: string[], at = now, against: Policies = policies): Promise<string> {
-  try {
-    const { principal, via } = await authenticate(credentialOf(headers, true), against, key, at);
-    return `${principal.id} by ${via}`;
-  } catch (error) {
-    if (error instanceof RequestError) return error.code;
-    throw error;
-  }
-}
-const bearer = (text: string): string[] => ['Authorization', `Bearer ${text}`];
-const session = (token: string): string[] => ['Cookie', `imageplane_session=${token}`];
-
-describe('authenticate', () => {
-  it('knows a key in either header, and nothing but the whole key', async () => {
+describe('a key', () => {
+  it('is known in either header, and by nothing but the whole of it', async () => {
     assert.equal(await outcome(bearer(good.key)), 'ada by key');
     assert.equal(await outcome(['X-API-Key', good.key]), 'ada by key');
     assert.equal(await outcome(['authorization', `bearer ${good.key}`]), 'ada by key');
@@ -71,9 +39,17 @@ describe('authenticate', () => {
     assert.equal(await outcome(bearer(expired.key)), 'key_expired');
   });
 
-  it('asks for a credential it understands, and for exactly one', async () => {
+  it('ends with its principal', async () => {
+    const principals = { ada: { ...ada, expiresAt: '2026-01-01T00:00:00Z' } };
+    assert.equal(await outcome(bearer(good.key), { against: compiled({ principals }) }), 'key_unknown');
+  });
+});
+
+describe('a credential', () => {
+  it('is demanded, in a form that is known, and exactly once', async () => {
     assert.equal(await outcome([]), 'credentials_missing');
     assert.equal(await outcome(['Authorization', 'Basic YTpi']), 'credentials_unsupported');
+    assert.equal(await outcome(['Authorization', 'Digest x']), 'credentials_unsupported');
     assert.equal(await outcome(['Authorization', `Bearer ${good.key}, Basic x`]), 'credentials_unsupported');
     assert.equal(await outcome([...bearer(good.key), ...bearer(good.key)]), 'credentials_ambiguous');
     assert.equal(await outcome([...bearer(good.key), 'x-api-key', good.key]), 'credentials_ambiguous');
@@ -83,22 +59,39 @@ describe('authenticate', () => {
       'credentials_ambiguous',
     );
   });
+});
 
-  it('keeps a session for eight hours, and only while its key is valid', async () => {
-    const token = await signSession({ principal: 'ada', keyId: good.id }, key, now);
-    assert.equal(await outcome(session(token)), 'ada by session');
-    const later = (hours: number): Date => new Date(now.getTime() + hours * 3_600_000);
-    assert.equal(await outcome(session(token), later(7.9)), 'ada by session');
-    assert.equal(await outcome(session(token), later(8.1)), 'session_invalid');
-    const revoked = compilePolicies({ ...snapshot, keys: {} });
-    assert.equal(await outcome(session(token), now, revoked), 'session_invalid');
-    const ofExpired = await signSession({ principal: 'ada', keyId: expired.id }, key, now);
-    assert.equal(await outcome(session(ofExpired)), 'session_invalid');
-    const ofAnother = await signSession({ principal: 'eve', keyId: good.id }, key, now);
-    assert.equal(await outcome(session(ofAnother)), 'session_invalid');
+describe('a session', () => {
+  const claims = (changes: Partial<SessionClaims> = {}): SessionClaims => ({
+    sub: 'ada',
+    sid: 's1',
+    epoch: 1,
+    amr: ['pwd'],
+    auth_time: seconds,
+    iat: seconds,
+    exp: seconds + 8 * 3600,
+    ...changes,
+  });
+  const made = async (changes: Partial<SessionClaims> = {}): Promise<string[]> =>
+    session(await signSession(claims(changes), own));
+
+  it('lasts for its eight hours, and no longer than the epoch of its principal', async () => {
+    assert.equal(await outcome(await made()), 'ada by session');
+    assert.equal(await outcome(await made(), { at: later(7.9) }), 'ada by session');
+    assert.equal(await outcome(await made(), { at: later(8.1) }), 'session_invalid');
+    assert.equal(await outcome(await made({ epoch: 0 })), 'session_invalid');
+    assert.equal(await outcome(await made({ sid: 'ended' })), 'session_invalid');
+    assert.equal(await outcome(await made({ sub: 'eve' })), 'session_invalid');
   });
 
-  it('takes no other token for a session, were it signed with the same key', async () => {
+  it('that rests on a key ends with it', async () => {
+    const cookie = await made({ key: good.id });
+    assert.equal(await outcome(cookie), 'ada by session');
+    assert.equal(await outcome(cookie, { against: compiled({ keys: {} }) }), 'session_invalid');
+    assert.equal(await outcome(await made({ key: expired.id })), 'session_invalid');
+  });
+
+  it('is no other token, were it signed with the same key', async () => {
     const assertion = await signAssertion(
       {
         aud: 'imageplane-session',
@@ -107,21 +100,37 @@ describe('authenticate', () => {
         htu: '/',
         principal: ada,
       },
-      key,
+      own,
       now,
     );
+    const access = await accessToken();
     const unsigned = `${Buffer.from('{"alg":"none","typ":"imageplane-session+jwt"}').toString('base64url')}.${Buffer.from('{"sub":"ada"}').toString('base64url')}.`;
-    const other = { kid: 'k', ...(await generateKeyPair('EdDSA')) };
-    const foreign = await signSession({ principal: 'ada', keyId: good.id }, other, now);
-    const untyped = await new SignJWT({ key: good.id })
-      .setProtectedHeader({ alg: 'EdDSA' })
-      .setIssuer('imageplane-gateway')
-      .setAudience('imageplane-session')
-      .setSubject('ada')
-      .setIssuedAt(now)
-      .setExpirationTime('8h')
-      .sign(key.privateKey);
-    for (const token of [assertion, unsigned, foreign, untyped, '', 'x.y.z'])
+    const other = { kid: 'k', privateKey: (await generateKeyPair('EdDSA')).privateKey };
+    const foreign = await signSession(claims(), other);
+    for (const token of [assertion, access, unsigned, foreign, '', 'x.y.z'])
       assert.equal(await outcome(session(token)), 'session_invalid', token);
+  });
+});
+
+describe('an access token', () => {
+  it('lasts for its quarter of an hour, and no longer than its key, its family and its epoch', async () => {
+    assert.equal(await outcome(bearer(await accessToken())), 'ada by token');
+    assert.equal(await outcome(bearer(await accessToken()), { at: later(0.26) }), 'token_invalid');
+    assert.equal(await outcome(bearer(await accessToken({ sid: 'ended' }))), 'token_invalid');
+    assert.equal(await outcome(bearer(await accessToken({ epoch: 0 }))), 'token_invalid');
+    assert.equal(await outcome(bearer(await accessToken({ client_id: expired.id }))), 'token_invalid');
+    assert.equal(await outcome(bearer(await accessToken({ sub: 'eve' }))), 'token_invalid');
+  });
+
+  it('that was found right before is looked up again, in the whole of it', async () => {
+    const verifiers = refusing();
+    const token = await accessToken();
+    assert.equal(await outcome(bearer(token), { verifiers }), 'ada by token');
+    const against = compiled({ sessions: { keys: base.sessions?.keys ?? [], revoked: ['f1'] } });
+    assert.equal(await outcome(bearer(token), { verifiers, against }), 'token_invalid');
+    const [head = '', body = '', signature = ''] = token.split('.');
+    const forged = `${head}.${Buffer.from(Buffer.from(body, 'base64url').toString().replace('ada', 'eve')).toString('base64url')}.${signature}`;
+    assert.equal(forged.slice(0, 20), token.slice(0, 20));
+    assert.equal(await outcome(bearer(forged), { verifiers }), 'token_invalid');
   });
 });

@@ -33,13 +33,31 @@ export const gatewayConfig = z.strictObject({
     user: z.string().min(1),
     passwordFile: z.string().min(1),
   }),
+  /** 32 random bytes in base64url, shared with the API: opens the secrets of signed requests. Absent, there are none. */
+  secretsKeyFile: z.string().min(1).optional(),
+  /** Where bodies of signed requests wait until they are read; absent, below the system's temporary folder. */
+  spool: z.string().min(1).optional(),
   /** Directory of settlements and audit records on their way to the database. */
   outbox: z.string().min(1),
   outboxMaxBytes: z
     .int()
     .positive()
     .default(256 * 1024 * 1024),
-  /** While the ledger is away, each tenant may go on for so many requests. */
+  /**
+   * Where there is more than one gateway: a Valkey or Redis server (with `maxmemory-policy noeviction`) that they share
+   * windows and leases by.
+   */
+  sharedLimits: z
+    .strictObject({
+      url: z.url({ protocol: /^rediss?$/ }),
+      passwordFile: z.string().min(1).optional(),
+      /** How many gateways there are at most, those that died in the last 17 minutes included. */
+      gateways: z.int().min(1).max(256),
+      /** Names this gateway, the same after a restart; absent, host name and port. */
+      name: z.string().min(1).max(200).optional(),
+    })
+    .optional(),
+  /** While the ledger is away, each tenant may go on for so many requests, at a twentieth of its quota the most. */
   degraded: z
     .strictObject({ requestsPerTenant: z.int().nonnegative().default(20) })
     .default({ requestsPerTenant: 20 }),
@@ -65,18 +83,45 @@ export const bound = {
   lingerTime: 5_000,
   lingerBytes: 128 * 1024 * 1024,
   apiBody: 1024 * 1024,
+  authBody: 16 * 1024,
   apiTimeout: 30_000,
   ledgerTimeout: 1_000,
   /** How long the ledger is left alone after it did not answer. */
   ledgerPause: 1_000,
   window: 60_000,
+  /** What is left of the windows' limits in reduced service. */
+  reducedFactor: 0.5,
+  /** How long cached principals go on while the ledger or the shared limits are away. */
+  outage: 900_000,
+  /** After so long without news of it, a snapshot counts as old. */
+  snapshotOld: 30_000,
+  leaseRenewal: 240_000,
+  /** Valkey or Redis has so long to answer. */
+  sharedTimeout: 50,
+  sharedBeat: 1_000,
+  sharedStale: 3_000,
+  sharedLease: 30_000,
   /** Views and API calls of one principal in a window. */
   viewsPerWindow: 600,
   /** Refusals of one caller in a window that get an audit record; the others are counted. */
   auditedRefusals: 60,
   /** Sign-in attempts from one address in a window. */
   signIns: 30,
+  /** Requests for tokens, likewise. */
+  tokenRequests: 300,
   windowKeys: 20_000,
+  /** The part of its limits that a principal has in unusual circumstances. */
+  riskFactor: 0.25,
+  /** Verified tokens and passwords that are remembered, and for how long. */
+  credentials: 10_000,
+  credentialTime: 60_000,
+  /** How long a password that was right goes on while the API is away. */
+  credentialAway: 900_000,
+  nonces: 500_000,
+  /** Of the body of a signed request in memory; of all of them on the disk, and how many at once. */
+  spoolMemory: 256 * 1024,
+  spoolTotal: 1024 * 1024 * 1024,
+  spoolBodies: 64,
   sessionSeconds: 8 * 3600,
   drain: 8_000,
 } as const;

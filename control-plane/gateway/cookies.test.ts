@@ -1,20 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import {
-  cookiesForService,
-  scopedSetCookie,
-  SESSION_COOKIE,
-  sessionCookies,
-  setSessionCookie,
-} from './cookies.ts';
+import { sessionCookieName, setCookie } from '../../contracts/session.ts';
+import { cookiesForService, ownCookies, scopedSetCookie, sessionCookies } from './cookies.ts';
 
+const SESSION_COOKIE = sessionCookieName(false);
 const name = fc.constantFrom(
   'a',
   'b',
   'Imageplane_Session',
   SESSION_COOKIE,
   ` ${SESSION_COOKIE} `,
+  '__Host-imageplane_session',
+  'imageplane_sign_in',
   'x-session',
 );
 const text = fc.stringMatching(/^[A-Za-z0-9"=, ]{0,10}$/);
@@ -28,11 +26,13 @@ describe('cookies', () => {
           one.map(([key, value]) => `${key}=${value}`).join('; '),
         ]);
         const left = cookiesForService(raw);
-        assert.doesNotMatch(left ?? '', /(^|;)\s*imageplane_session\s*=/i);
+        assert.doesNotMatch(left ?? '', /(^|;)\s*(__host-)?imageplane_(session|sign_in)\s*=/i);
         const count = headers.flat().filter(([key]) => !/imageplane/i.test(key)).length;
         assert.equal(left === undefined ? 0 : left.split(';').length, count);
         const sessions = headers.flat().filter(([key]) => key.trim() === SESSION_COOKIE).length;
-        assert.equal(sessionCookies(raw).length, sessions);
+        assert.equal(sessionCookies(raw, false).length, sessions);
+        const own = headers.flat().length - count;
+        assert.equal(ownCookies(raw)?.split(';').length ?? 0, own);
       }),
     );
   });
@@ -49,8 +49,10 @@ describe('cookies', () => {
 
   it('of a session are out of reach of scripts and other sites, and of plain connections where there is TLS', () => {
     assert.equal(
-      setSessionCookie('t', 60, true),
-      'imageplane_session=t; Path=/s/; Max-Age=60; HttpOnly; SameSite=Lax; Secure',
+      setCookie(sessionCookieName(true), 't', { maxAgeSeconds: 60, secure: true }),
+      '__Host-imageplane_session=t; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure',
     );
+    const planted = ['Cookie', `${SESSION_COOKIE}=x`];
+    assert.deepEqual(sessionCookies(planted, true), []);
   });
 });

@@ -1,6 +1,5 @@
+import { isOwnCookie, sessionCookieName } from '../../contracts/session.ts';
 import { type RawHeaders, valuesOf } from './headers.ts';
-
-export const SESSION_COOKIE = 'imageplane_session';
 
 function cookiePairs(headers: RawHeaders): { name: string; text: string; value: string }[] {
   return valuesOf(headers, 'cookie')
@@ -16,26 +15,32 @@ function cookiePairs(headers: RawHeaders): { name: string; text: string; value: 
 }
 
 /** Every session cookie sent: more than one means that somebody else has planted one. */
-export function sessionCookies(headers: RawHeaders): string[] {
+export function sessionCookies(headers: RawHeaders, secure: boolean): string[] {
   return cookiePairs(headers)
-    .filter(({ name }) => name === SESSION_COOKIE)
+    .filter(({ name }) => name === sessionCookieName(secure))
     .map(({ value }) => value);
 }
 
-/** The `Cookie` header without the gateway's own, in any case; undefined when nothing is left. */
+/** The `Cookie` header without the product's own, in any case; undefined when nothing is left. */
 export function cookiesForService(headers: RawHeaders): string | undefined {
-  const kept = cookiePairs(headers).filter(({ name }) => name.toLowerCase() !== SESSION_COOKIE);
+  const kept = cookiePairs(headers).filter(({ name }) => !isOwnCookie(name));
+  return kept.length === 0 ? undefined : kept.map(({ text }) => text).join('; ');
+}
+
+/** The `Cookie` header with the product's own alone, for `/auth`. */
+export function ownCookies(headers: RawHeaders): string | undefined {
+  const kept = cookiePairs(headers).filter(({ name }) => isOwnCookie(name));
   return kept.length === 0 ? undefined : kept.map(({ text }) => text).join('; ');
 }
 
 /**
  * A service's `Set-Cookie`, kept to the service: all services share one host, so its path is put under the service's
- * and its domain removed. Undefined for a cookie with the gateway's own name.
+ * and its domain removed. Undefined for a cookie with a name of the product's own.
  */
 export function scopedSetCookie(value: string, prefix: string): string | undefined {
   const [pair = '', ...attributes] = value.split(';').map((part) => part.trim());
   const name = pair.split('=')[0]?.trim() ?? '';
-  if (name.toLowerCase() === SESSION_COOKIE || name.toLowerCase().startsWith('__host-')) return undefined;
+  if (isOwnCookie(name) || name.toLowerCase().startsWith('__host-')) return undefined;
   let path = `${prefix}/`;
   const kept: string[] = [];
   for (const attribute of attributes) {
@@ -50,8 +55,4 @@ export function scopedSetCookie(value: string, prefix: string): string | undefin
 function under(prefix: string, path: string): string {
   if (path === prefix || path.startsWith(`${prefix}/`)) return path;
   return path.startsWith('/') ? prefix + path : `${prefix}/`;
-}
-
-export function setSessionCookie(token: string, maxAgeSeconds: number, secure: boolean): string {
-  return `${SESSION_COOKIE}=${token}; Path=/s/; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
 }

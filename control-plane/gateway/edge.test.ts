@@ -4,7 +4,6 @@ import { describe, it } from 'node:test';
 import { RequestError } from '../../foundation/errors.ts';
 import { generateApiKey } from '../identity/api-key.ts';
 import { type Arrival, inspect, isSameOrigin, pathForRecords } from './edge.ts';
-import { safeNext } from './own-routes.ts';
 
 const hosts = new Set(['gateway.example', '::1']);
 const arrival = (changes: Partial<Arrival> = {}): Arrival => ({
@@ -61,22 +60,5 @@ describe('isSameOrigin', () => {
     assert.equal(check(['Sec-Fetch-Site', 'same-origin'], false), false);
     assert.equal(check(['Sec-Fetch-Site', 'cross-site'], true), false);
     assert.equal(check([], true), false);
-  });
-});
-
-describe('safeNext', () => {
-  it('leads to pages of services on this host and nowhere else', () => {
-    assert.equal(safeNext('/s/a/b/c?d=1'), '/s/a/b/c?d=1');
-    for (const next of [
-      null,
-      undefined,
-      '',
-      '//evil.example',
-      'https://evil.example',
-      '/\\evil',
-      '/api/v1',
-      '/s/a',
-    ])
-      assert.equal(safeNext(next), '/');
   });
 });

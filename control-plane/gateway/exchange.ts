@@ -1,7 +1,11 @@
+import type { CryptoKey } from 'jose';
 import type { AddressSet } from '../access/addresses.ts';
+import type { Limiter } from '../limits/limiter.ts';
 import type { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import type { Outbox } from '../../foundation/outbox.ts';
+import type { Authenticated, Verifiers } from './authenticate.ts';
+import type { Spool, SpooledBody } from './body-spool.ts';
 import type { Caller } from './edge.ts';
 import { addressBlock } from './client-address.ts';
 import { bound } from './config.ts';
@@ -12,8 +16,15 @@ import type { Ledger } from './ledger.ts';
 import type { Metrics } from './metrics.ts';
 import type { Policies } from './policies.ts';
 import type { Entry } from './records.ts';
-import type { SigningKey } from './session.ts';
 import type { Target } from './target.ts';
+import type { Risks } from './risks.ts';
+import type { UseLog } from './use-log.ts';
+
+/** What assertions are signed with. */
+export interface SigningKey {
+  kid: string;
+  privateKey: CryptoKey;
+}
 
 /** What every request is served with. */
 export interface Gateway {
@@ -21,10 +32,22 @@ export interface Gateway {
   trusted: AddressSet;
   apiUrl: string;
   policies: () => Policies | undefined;
+  /** Asks the API for news now; resolves when they are there, or it is clear that there are none. */
+  refreshPolicies: () => Promise<void>;
   signingKey: SigningKey;
+  verifiers: Verifiers;
+  spool: Spool;
+  uses: UseLog;
+  risks: Risks;
   records: Outbox<Entry>;
   ledger: Ledger;
-  windows: { infer: SlidingWindow; view: SlidingWindow; refusals: SlidingWindow; signIn: SlidingWindow };
+  limiter: Limiter;
+  /** For what is charged to nobody; of this process alone. */
+  views: Limiter;
+  /** What cannot be reached, so that the service is reduced: `ledger`, `limits`, `snapshot`. */
+  away: () => string[];
+  /** Of this process alone. */
+  windows: { refusals: SlidingWindow; signIn: SlidingWindow };
   endpoints: Endpoints;
   metrics: Metrics;
   logger: Logger;
@@ -36,7 +59,8 @@ export interface Gateway {
 }
 
 export interface OpenRequest {
-  keyId: string;
+  /** Whether who made it would still be believed. */
+  holds: Authenticated['holds'];
   abort: AbortController;
 }
 
@@ -66,6 +90,14 @@ export interface Exchange extends Caller {
   serviceMs: number;
   reachedService: boolean;
   audited: boolean;
+  /** Reads the whole body before anybody else does; absent where there can be none. @throws RequestError */
+  readBody: ((limit: number) => Promise<SpooledBody>) | undefined;
+  /** The body, when it was read so. */
+  spooled: SpooledBody | undefined;
+  /** Of the key that the request rests on. */
+  keyId: string | undefined;
+  /** When the limits counted it, in milliseconds since the epoch, by the clock that they go by. */
+  admittedAt: number | undefined;
   /** The error code of an answer that is a page. */
   refusedWith: string | undefined;
 }
@@ -135,6 +167,7 @@ export function conclude(gateway: Gateway, exchange: Exchange, { status, code }:
   const { metrics, logger, monotonicMs } = gateway;
   const { id, method, path, route, tenant, principal, rule, client, transfer } = exchange;
   const ms = monotonicMs() - exchange.startedMs;
+  if (exchange.allowed) gateway.uses.note(exchange);
   metrics.requests.inc({ route, status });
   if (code !== undefined) metrics.refusals.inc({ code });
   if (exchange.serviceMs > 0) metrics.overhead.observe({ route }, (ms - exchange.serviceMs) / 1000);
@@ -149,6 +182,7 @@ export function conclude(gateway: Gateway, exchange: Exchange, { status, code }:
       tenant,
       principal,
       rule,
+      admittedAt: exchange.admittedAt,
       clientIp: client.address,
       ms: Math.round(ms * 10) / 10,
       overheadMs: exchange.serviceMs > 0 ? Math.round((ms - exchange.serviceMs) * 10) / 10 : undefined,

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Transform } from 'node:stream';
+import { type Readable, Transform } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { RequestError } from '../../foundation/errors.ts';
 import { bound } from './config.ts';
+import type { SpooledBody } from './body-spool.ts';
 import type { Endpoint } from './endpoints.ts';
 import { refusal } from './messages.ts';
 
@@ -21,6 +22,8 @@ export interface ForwardOptions {
   maxBodyBytes: number;
   /** Until the service's answer begins, counted from the end of the request. */
   timeoutMs: number;
+  /** The body, when it was read to its end before. */
+  spooled: SpooledBody | undefined;
   /** Turns the service's headers into the client's. */
   responseHeaders: (raw: string[]) => string[];
   /** Counts up as bytes pass. */
@@ -96,6 +99,20 @@ function countedBody(
   return request.pipe(body);
 }
 
+/** What goes to the service, with its length where that is known. */
+function bodyOf(
+  options: ForwardOptions,
+  onTooLarge: (error: RequestError) => void,
+): { body: Readable | null; length: string | undefined } {
+  const { request, spooled, transfer } = options;
+  if (spooled !== undefined) {
+    transfer.bytesIn = spooled.size;
+    return { body: spooled.size === 0 ? null : spooled.stream(), length: String(spooled.size) };
+  }
+  if (!hasBody(request)) return { body: null, length: undefined };
+  return { body: countedBody(request, options, onTooLarge), length: request.headers['content-length'] };
+}
+
 function textHeaders(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
   if (!Array.isArray(raw)) return [];
   return raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')));
@@ -138,12 +155,9 @@ export function forward(options: ForwardOptions): Promise<ForwardResult> {
 
     response.once('close', onClose);
     signal.addEventListener('abort', onAbort, { once: true });
-    const length = request.headers['content-length'];
-    const body = hasBody(request)
-      ? countedBody(request, options, (error) => {
-          tooLarge = error;
-        })
-      : null;
+    const { body, length } = bodyOf(options, (error) => {
+      tooLarge = error;
+    });
 
     endpoint.pool.dispatch(
       {

@@ -10,19 +10,21 @@ import { createLogger, type Logger } from '../../foundation/logger.ts';
 import type { Outbox } from '../../foundation/outbox.ts';
 import { runProgram } from '../../foundation/program.ts';
 import { addressSet } from '../access/addresses.ts';
-import { createSlidingWindow } from '../limits/sliding-window.ts';
-import { reserve } from '../quota/ledger.ts';
+import type { Limiter } from '../limits/limiter.ts';
+import { createSlidingWindow, type SlidingWindow } from '../limits/sliding-window.ts';
 import { bound, gatewayConfig, type GatewayConfig } from './config.ts';
 import { createEndpoints } from './endpoints.ts';
-import type { Gateway, OpenRequest } from './exchange.ts';
-import { createLedger } from './ledger.ts';
+import type { Gateway, OpenRequest, SigningKey } from './exchange.ts';
+import { createLedgerOf, createLimits } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import type { Policies } from './policies.ts';
 import { createProbeServer, type Problem } from './probes.ts';
 import { type Entry, openRecords } from './records.ts';
 import { createGatewayServer } from './server.ts';
-import type { SigningKey } from './session.ts';
 import { type SnapshotClient, startSnapshotClient } from './snapshot-client.ts';
+import { startRisks } from './risks.ts';
+import { startUseLog } from './use-log.ts';
+import { createVerifiers } from './verifiers.ts';
 
 /** A request of the ledger waits this long at most; then the reduced service takes over. */
 const LEDGER_POOL = { max: 10, connectionTimeoutMillis: bound.ledgerTimeout };
@@ -44,13 +46,12 @@ async function importEd25519(jwk: Record<string, unknown>, path: string): Promis
 
 async function readSigningKey(path: string): Promise<SigningKey> {
   const { jwk } = await readKey(path);
-  const { kid, d, ...publicJwk } = jwk;
+  const { kid, d } = jwk;
   if (typeof kid !== 'string' || typeof d !== 'string')
     throw new UsageError(`${path} must be a private JWK with a "kid".`);
   return {
     kid,
     privateKey: await importEd25519(jwk, path),
-    publicKey: await importEd25519(publicJwk, path),
   };
 }
 
@@ -81,16 +82,23 @@ function createPool(
   return pool;
 }
 
-/** Ends what is open with a key that is no longer valid. */
-function endRevoked(open: Set<OpenRequest>, policies: Policies | undefined, now: number): void {
+/** Ends what is open with a credential that is no longer valid. */
+function endRevoked(open: Set<OpenRequest>, policies: Policies | undefined, now: Date): void {
   if (policies === undefined) return;
-  for (const { keyId, abort } of open) {
-    const key = policies.keysById.get(keyId);
-    if (key === undefined || key.expiresAt <= now) abort.abort();
-  }
+  for (const { holds, abort } of open) if (!holds(policies, now)) abort.abort();
 }
 
-function findProblems(snapshot: SnapshotClient, records: Outbox<Entry>, maxAgeSeconds: number): Problem[] {
+function findProblems({
+  snapshot,
+  records,
+  limiter,
+  maxAgeSeconds,
+}: {
+  snapshot: SnapshotClient;
+  records: Outbox<Entry>;
+  limiter: Limiter;
+  maxAgeSeconds: number;
+}): Problem[] {
   const problems: Problem[] = [];
   if (snapshot.current() === undefined) {
     const age = snapshot.ageSeconds();
@@ -106,6 +114,11 @@ function findProblems(snapshot: SnapshotClient, records: Outbox<Entry>, maxAgeSe
     problems.push({
       code: 'outbox_full',
       message: `${records.pending()} records could not be delivered: ${records.lastFailure() ?? 'unknown reason'}.`,
+    });
+  if (!limiter.everReached())
+    problems.push({
+      code: 'limits_unreachable',
+      message: `The limits that gateways share cannot be had: ${limiter.problem() ?? 'no answer yet'}.`,
     });
   return problems;
 }
@@ -129,22 +142,16 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
       metrics.recordsFailed.inc({ reason: 'rejected' }, count);
     },
   });
-  const ledger = createLedger({
-    reserve: (reservation, limits) => reserve(ledgerPool, reservation, limits),
-    requestsPerTenant: config.degraded.requestsPerTenant,
-    pauseMs: bound.ledgerPause,
-    nowMs: monotonicMs,
-    onFailure: (error) => {
-      logger.warn({ err: error }, 'the ledger did not answer; reduced service');
-    },
-  });
+  const { ledger, close: closeLedger } = createLedgerOf(config, ledgerPool, records, monotonicMs, logger);
+  const clock = { nowMs: monotonicMs, wallMs: () => performance.timeOrigin + performance.now() };
+  const { limiter, views } = await createLimits(config, clock, logger);
   const snapshot = await startSnapshotClient({
     ...config.snapshot,
     publicKey,
     logger,
     now: () => Date.now(),
     onPoll: (policies) => {
-      endRevoked(open, policies, Date.now());
+      endRevoked(open, policies, new Date());
       if (policies !== undefined)
         endpoints.retain([
           config.api.url,
@@ -152,22 +159,39 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
         ]);
     },
   });
+  const away = (): string[] => [
+    ...(ledger.away() ? ['ledger'] : []),
+    ...(limiter.away() ? ['limits'] : []),
+    ...(snapshot.ageSeconds() * 1000 > bound.snapshotOld ? ['snapshot'] : []),
+  ];
   const metrics = createMetrics({
     snapshotAgeSeconds: () => snapshot.ageSeconds(),
     outboxPending: () => records.pending(),
     degraded: () => ledger.away(),
+    away,
   });
-  const window = (): Gateway['windows']['infer'] =>
+  const window = (): SlidingWindow =>
     createSlidingWindow({ windowMs: bound.window, maxKeys: bound.windowKeys });
+  const { verifiers, spool, close: closeVerifiers } = await createVerifiers(config, logger);
+  const uses = startUseLog(recordsPool, logger);
+  const risks = startRisks({ pool: ledgerPool, logger, now: () => Date.now() });
   const gateway: Gateway = {
     hosts: new Set(config.hosts),
     trusted: addressSet(config.trustedProxies),
     apiUrl: config.api.url,
     policies: () => snapshot.current(),
+    refreshPolicies: () => snapshot.refresh(),
     signingKey,
+    verifiers,
+    spool,
+    uses,
+    risks,
     records,
     ledger,
-    windows: { infer: window(), view: window(), refusals: window(), signIn: window() },
+    limiter,
+    views,
+    away,
+    windows: { refusals: window(), signIn: window() },
     endpoints,
     metrics,
     logger,
@@ -178,7 +202,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
   };
   const { server, drain } = createGatewayServer(gateway);
   const probes = createProbeServer(metrics.registry, () =>
-    findProblems(snapshot, records, config.snapshot.maxAgeSeconds),
+    findProblems({ snapshot, records, limiter, maxAgeSeconds: config.snapshot.maxAgeSeconds }),
   );
   const [address, metricsAddress] = [
     await listen(server, config.listen),
@@ -188,8 +212,12 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
 
   return async () => {
     await drain(bound.drain);
+    await limiter.close();
+    await closeLedger();
     await snapshot.stop();
     await endpoints.close();
+    await Promise.all([uses.stop(), risks.stop()]);
+    await closeVerifiers();
     await records.close(2_000);
     await Promise.all([ledgerPool.end(), recordsPool.end(), closeServer(probes, 0)]);
   };

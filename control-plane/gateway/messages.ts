@@ -76,8 +76,8 @@ const catalogue = {
   },
   credentials_unsupported: {
     status: 401,
-    en: 'The Authorization header is not of the form "Bearer ipk_…".',
-    zh: 'Authorization 头的格式不是 "Bearer ipk_…"。',
+    en: 'The Authorization header is not of a form that is known: "Bearer" with an API key or a token, "HMAC-SHA256" with a signature, or "Basic" with TENANT/LOGIN and a password.',
+    zh: 'Authorization 头的格式无法识别：应为 "Bearer" 加 API 密钥或令牌、"HMAC-SHA256" 加签名，或 "Basic" 加“租户/登录名”和密码。',
   },
   key_unknown: {
     status: 401,
@@ -88,6 +88,61 @@ const catalogue = {
     status: 401,
     en: 'The API key expired at {expiresAt}. Make a new one.',
     zh: 'API 密钥已于 {expiresAt} 过期。请创建新密钥。',
+  },
+  token_invalid: {
+    status: 401,
+    en: 'The token is not valid: it has expired, was revoked, or comes from an issuer that is not configured. Get a new one.',
+    zh: '令牌无效：可能已过期、已被吊销，或签发者未被配置。请获取新的令牌。',
+  },
+  token_without_role: {
+    status: 403,
+    en: 'None of the groups in the token has a role here. Ask an administrator of your tenant.',
+    zh: '令牌中的用户组在此处均没有对应的角色。请联系租户管理员。',
+  },
+  issuer_unavailable: {
+    status: 503,
+    en: "The issuer's keys cannot be had at the moment, so the token cannot be checked. Try again in {retryAfter} s.",
+    zh: '暂时无法获取签发者的密钥，因此无法校验令牌。请在 {retryAfter} 秒后重试。',
+  },
+  basic_invalid: {
+    status: 401,
+    en: 'Name or password is wrong, the account is locked for a while or needs a second factor, or the tenant does not allow HTTP Basic. The name is TENANT/LOGIN.',
+    zh: '用户名或密码错误，或账号暂时锁定、需要第二因素，或该租户不允许 HTTP Basic。用户名格式为“租户/登录名”。',
+  },
+  accounts_unavailable: {
+    status: 503,
+    en: 'Passwords cannot be checked at the moment. Try again in {retryAfter} s, or use an API key.',
+    zh: '暂时无法校验密码。请在 {retryAfter} 秒后重试，或使用 API 密钥。',
+  },
+  signature_malformed: {
+    status: 400,
+    en: 'The signature is not whole. It needs "Authorization: HMAC-SHA256 Credential=ipk_…, Signature=…" with one each of X-Timestamp (seconds, 10 digits), X-Nonce (16 to 128 letters, digits, - and _) and X-Content-SHA256; or "Authorization: Bearer ipk_…:HMAC" with X-Timestamp.',
+    zh: '签名不完整。需要 "Authorization: HMAC-SHA256 Credential=ipk_…, Signature=…"，并各带一个 X-Timestamp（秒，10 位数字）、X-Nonce（16 至 128 个字母、数字、- 或 _）和 X-Content-SHA256；或者 "Authorization: Bearer ipk_…:HMAC" 并带 X-Timestamp。',
+  },
+  signature_form: {
+    status: 400,
+    en: 'The form "Bearer KEY:HMAC" binds neither method nor path, and is accepted for POST requests to services alone. Use the form "HMAC-SHA256 Credential=…".',
+    zh: '"Bearer KEY:HMAC" 形式不绑定方法和路径，只接受对服务的 POST 请求。请改用 "HMAC-SHA256 Credential=…" 形式。',
+  },
+  signature_invalid: {
+    status: 401,
+    en: 'The signature is refused: the key is unknown or has ended, the signature does not match the request, or the timestamp is more than {limit} s old or more than a minute ahead. The time here is {serverTime}.',
+    zh: '签名被拒绝：密钥未知或已失效、签名与请求不符，或时间戳早于 {limit} 秒前或超前一分钟以上。服务器时间为 {serverTime}。',
+  },
+  signature_replayed: {
+    status: 401,
+    en: 'This signed request was received before. Sign each request anew, with a new nonce and time.',
+    zh: '此签名请求已被接收过。请为每个请求重新签名，使用新的 nonce 和时间。',
+  },
+  signature_unverifiable: {
+    status: 503,
+    en: 'It cannot be told at the moment whether this signed request was received before. Sign it anew and send it again in {retryAfter} s.',
+    zh: '暂时无法判断此签名请求是否已被接收过。请在 {retryAfter} 秒后重新签名并发送。',
+  },
+  body_hash_wrong: {
+    status: 400,
+    en: 'The body does not have the SHA-256 of X-Content-SHA256. Hash the bytes that are sent.',
+    zh: '请求体的 SHA-256 与 X-Content-SHA256 不一致。请对实际发送的字节计算哈希。',
   },
   session_invalid: {
     status: 401,
@@ -103,6 +158,11 @@ const catalogue = {
     status: 403,
     en: '{reason} Rule: {rule}. Ask an administrator of your tenant if you need this.',
     zh: '您无权执行此操作（规则：{rule}）。如有需要，请联系租户管理员。',
+  },
+  second_factor_required: {
+    status: 403,
+    en: '{reason} Rule: {rule}. Sign in with a second factor.',
+    zh: '此操作需要第二因素验证（规则：{rule}）。请使用第二因素重新登录。',
   },
   service_unavailable: {
     status: 503,
@@ -121,8 +181,28 @@ const catalogue = {
   },
   quota_spent: {
     status: 429,
-    en: 'The quota of {limit} requests a {period} is spent. It is renewed at {resetsAt}.',
-    zh: '{period}配额的 {limit} 次请求已用完，将于 {resetsAt} 重置。',
+    en: 'The quota of {limit} {unit} a {period} for this {scope} is spent, or what is left of it is less than one request may take. It is renewed at {resetsAt}.',
+    zh: '此{scope}的{period}配额（{limit} {unit}）已用完，或剩余部分不足一次请求的最大用量，将于 {resetsAt} 重置。',
+  },
+  too_many_in_flight: {
+    status: 429,
+    en: 'This {scope} has as many {what} in flight as it may: {limit}. Wait for an answer, then send the next request.',
+    zh: '此{scope}同时处理中的{what}已达上限：{limit}。请等待已有请求得到响应后再发送。',
+  },
+  limits_unavailable: {
+    status: 503,
+    en: 'The limits that gateways share cannot be checked at the moment. Try again in {retryAfter} s.',
+    zh: '暂时无法核对各网关共享的限额。请在 {retryAfter} 秒后重试。',
+  },
+  project_unknown: {
+    status: 403,
+    en: 'You are in no project of the name in X-Project. Leave the header out, or name one of yours.',
+    zh: '您不属于 X-Project 所指定的项目。请去掉该请求头，或填写您所在的项目。',
+  },
+  api_unavailable: {
+    status: 503,
+    en: 'The API is away: nothing can be read or changed there. Services go on. Try again in {retryAfter} s.',
+    zh: 'API 暂时不可用，无法读取或更改其中的内容；服务仍可使用。请在 {retryAfter} 秒后重试。',
   },
   ledger_unavailable: {
     status: 503,
@@ -202,14 +282,29 @@ export function refusal(
   });
 }
 
+/** Details that are words of ours, in Chinese. */
+const TRANSLATED = new Set(['period', 'scope', 'unit', 'what']);
+const words: Readonly<Record<string, string>> = {
+  day: '每日',
+  month: '每月',
+  tenant: '租户',
+  project: '项目',
+  user: '用户',
+  service: '服务',
+  requests: '次请求',
+  pixels: '像素',
+  steps: '步',
+  computeMs: '毫秒计算时间',
+};
+
 /** The error's sentence in the reader's language. */
 export function sentence(error: RequestError, language: Language): string {
   if (language === 'en' || !Object.hasOwn(messages, error.code)) return error.message;
-  const { period, ...details } = error.details ?? {};
-  return fill(messages[error.code as MessageCode].zh, {
-    ...details,
-    period: period === 'day' ? '每日' : '每月',
-  });
+  const details = Object.entries(error.details ?? {}).map(([name, value]) => [
+    name,
+    TRANSLATED.has(name) && typeof value === 'string' ? (words[value] ?? value) : value,
+  ]);
+  return fill(messages[error.code as MessageCode].zh, Object.fromEntries(details) as Record<string, unknown>);
 }
 
 /** RFC 9110 §12.5.4, for the two languages there are: Chinese when it is preferred to English. */

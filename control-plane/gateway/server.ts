@@ -6,9 +6,10 @@ import { bound } from './config.ts';
 import { type Arrival, callerOf, inspect, pathForRecords } from './edge.ts';
 import { audit, conclude, type Exchange, type Gateway, type Outcome } from './exchange.ts';
 import { type MessageCode, refusal } from './messages.ts';
-import { healthz, home, redirect, signIn, signInHelps, signOut, toSignIn } from './own-routes.ts';
+import { healthz, home, redirect, signInHelps, toSignIn } from './own-routes.ts';
 import { errorAnswer, linger, type OwnAnswer, send, wireResponse } from './respond.ts';
-import { type Call, type Connection, prepareApiCall, prepareServiceCall, serveCall } from './service.ts';
+import { type Call, type Connection, serveCall } from './serve-call.ts';
+import { prepareApiCall, prepareAuthCall, prepareServiceCall } from './service.ts';
 import { type Route, type Target, routeOf } from './target.ts';
 
 export interface GatewayServer {
@@ -55,6 +56,13 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
     request.on('error', () => undefined);
     answering.set(request.socket, response);
     const exchange = begin(gateway, request, false);
+    exchange.readBody = (limit) => {
+      if (expectsContinue && !body.coming) {
+        response.writeContinue();
+        body.coming = true;
+      }
+      return gateway.spool.read(request, limit);
+    };
     // A client that still waits for `100 Continue` has no body on its way.
     const body = { coming: !expectsContinue, drained: false };
     const connection: Connection = {
@@ -114,7 +122,7 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
       label = exchange.route = labelOf(route);
       gateway.metrics.inFlight.inc({ route: label });
       try {
-        const served = await serve(exchange, route, request);
+        const served = await serve(exchange, route);
         if (served.kind === 'call') return await serveCall(gateway, exchange, served.call, connection);
         const { refusedWith: code } = exchange;
         await reply(served.answer);
@@ -145,7 +153,7 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
     return outcome;
   }
 
-  async function serve(exchange: Exchange, route: Route, request: IncomingMessage): Promise<Served> {
+  async function serve(exchange: Exchange, route: Route): Promise<Served> {
     switch (route.kind) {
       case 'service':
         return { kind: 'call', call: await prepareServiceCall(gateway, exchange, route) };
@@ -157,10 +165,8 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
         return { kind: 'own', answer: home(exchange) };
       case 'healthz':
         return { kind: 'own', answer: healthz(exchange) };
-      case 'sign-in':
-        return { kind: 'own', answer: await signIn(gateway, exchange, request) };
-      case 'sign-out':
-        return { kind: 'own', answer: signOut(exchange) };
+      case 'auth':
+        return { kind: 'call', call: prepareAuthCall(gateway, exchange) };
       case 'unknown-service':
         throw refusal('service_not_found');
       case 'none':
@@ -169,6 +175,7 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
   }
 
   async function finish(exchange: Exchange, outcome: Outcome): Promise<void> {
+    await exchange.spooled?.dispose();
     await audit(gateway, exchange, outcome);
     conclude(gateway, exchange, outcome);
   }
@@ -238,13 +245,16 @@ function begin(gateway: Gateway, request: IncomingMessage, upgrade: boolean): Ex
     serviceMs: 0,
     reachedService: false,
     audited: false,
+    readBody: undefined,
+    spooled: undefined,
+    keyId: undefined,
+    admittedAt: undefined,
     refusedWith: undefined,
   };
 }
 
 function labelOf({ kind }: Route): Exchange['route'] {
   if (kind === 'service' || kind === 'service-root' || kind === 'unknown-service') return 'service';
-  if (kind === 'sign-in' || kind === 'sign-out') return 'auth';
   return kind;
 }
 

@@ -1,47 +1,25 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { API_AUDIENCE, signAssertion } from '../../contracts/assertion.ts';
-import { header } from '../../contracts/headers.ts';
-import type { Principal } from '../../contracts/principal.ts';
+import { API_AUDIENCE, AUTH_AUDIENCE } from '../../contracts/assertion.ts';
 import type { ServiceRoute } from '../../contracts/snapshot.ts';
-import { decide, type Resource, type ServiceConditions } from '../access/decide.ts';
+import type { Resource } from '../access/decide.ts';
 import type { Action } from '../access/roles.ts';
-import { type Admission, admit } from './admission.ts';
-import { type Authenticated, authenticate, credentialOf } from './authenticate.ts';
+import { ADMITTED, admit } from './admission.ts';
+import { checkAuthRequest } from './auth-forward.ts';
+import { type Authenticated, authenticate, isNewerSession } from './authenticate.ts';
 import { bound } from './config.ts';
-import { cookiesForService, scopedSetCookie } from './cookies.ts';
+import { type Credential, credentialOf } from './credentials.ts';
+import { countSignIn } from './attempts.ts';
+import { demand } from './demand.ts';
 import { isSameOrigin } from './edge.ts';
-import type { Endpoint } from './endpoints.ts';
-import { audit, type Exchange, type Gateway, type Outcome } from './exchange.ts';
-import { forward, type ForwardResult } from './forward.ts';
-import { forwardedRequestHeaders, forwardedResponseHeaders, publicLocation, valuesOf } from './headers.ts';
+import type { Exchange, Gateway } from './exchange.ts';
+import { valuesOf } from './headers.ts';
 import { refusal } from './messages.ts';
-import type { Policies, TenantRules } from './policies.ts';
+import { EMPTY_SHA256 } from '../identity/signing/signature.ts';
+import type { Policies } from './policies.ts';
+import type { Call, Destination } from './serve-call.ts';
+import type { SignedTarget } from './signatures.ts';
 import type { Route } from './target.ts';
-import { forwardUpgrade, type UpgradeResult } from './upgrade.ts';
 
 type RoutedToService = Extract<Route, { kind: 'service' }>;
-
-/** Where a request goes: a service, or the API. */
-interface Destination {
-  endpoints: string[];
-  audience: string;
-  /** Path and query below the endpoint. */
-  rest: string;
-  /** Prefix under which clients know it; absent for the API. */
-  prefix?: string;
-  /** Whether it is an application with pages: it gets the caller's identity as plain headers too. */
-  pages: boolean;
-  maxBodyBytes: number;
-  timeoutMs: number;
-}
-
-/** An admitted request, ready to be forwarded. */
-export interface Call {
-  authenticated: Authenticated;
-  destination: Destination;
-  admission: Admission;
-}
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -49,40 +27,82 @@ async function identify(
   gateway: Gateway,
   exchange: Exchange,
   acceptSession: boolean,
-): Promise<{ policies: Policies; authenticated: Authenticated }> {
-  const policies = gateway.policies();
-  if (policies === undefined) {
-    exchange.rule = 'snapshot';
-    throw refusal('snapshot_stale', { retryAfter: 5 });
-  }
-  exchange.rule = 'authentication';
-  const credential = credentialOf(exchange.rawHeaders, acceptSession);
-  const authenticated = await authenticate(credential, policies, gateway.signingKey, exchange.at);
-  exchange.principal = authenticated.principal.id;
-  exchange.tenant = authenticated.principal.tenant;
-  return { policies, authenticated };
+  bodyLimit: (policies: Policies) => number,
+): Promise<{ policies: Policies; authenticated: Authenticated; credential: Credential }> {
+  const attempt = async (): Promise<{ policies: Policies; authenticated: Authenticated }> => {
+    const policies = currentPolicies(gateway, exchange);
+    const authenticated = await authenticate(credential, {
+      policies,
+      now: exchange.at,
+      verifiers: gateway.verifiers,
+      target: signedTarget(exchange, bodyLimit(policies)),
+      clientAddress: exchange.client.address,
+      countAttempt: () => {
+        countSignIn(gateway, exchange);
+      },
+    });
+    return { policies, authenticated };
+  };
+  const policies = currentPolicies(gateway, exchange);
+  const credential = credentialOf(exchange.rawHeaders, acceptSession, exchange.client.secure);
+  if (credential.kind === 'basic') demandNoForeignPage(exchange);
+  const identified = await attempt().catch(async (error: unknown) => {
+    // A browser that has just signed in is back before the news of it.
+    if (credential.kind !== 'session' || !(await isNewerSession(credential.token, policies, exchange.at)))
+      throw error;
+    await gateway.refreshPolicies();
+    return attempt();
+  });
+  const { principal, key } = identified.authenticated;
+  exchange.principal = principal.id;
+  exchange.tenant = principal.tenant;
+  exchange.keyId = key?.id;
+  return { ...identified, credential };
 }
 
-/** Asks `decide`, and turns a no into an answer that tells a stranger nothing about another tenant. */
-function demand(
+function currentPolicies(gateway: Gateway, exchange: Exchange): Policies {
+  const policies = gateway.policies();
+  exchange.rule = policies === undefined ? 'snapshot' : 'authentication';
+  if (policies === undefined) throw refusal('snapshot_stale', { retryAfter: 5 });
+  return policies;
+}
+
+/** Browsers send a password by themselves once they know it: then no other page may make them use it. */
+function demandNoForeignPage({ rawHeaders, host, client, method }: Exchange): void {
+  const fromPage = ['origin', 'sec-fetch-site'].some((name) => valuesOf(rawHeaders, name).length > 0);
+  if (fromPage && !isSameOrigin(rawHeaders, host, client.secure, SAFE.has(method)))
+    throw refusal('cross_origin');
+}
+
+/** What signatures are checked against: the body is read when one of them needs it. */
+function signedTarget(exchange: Exchange, maxBodyBytes: number): SignedTarget {
+  const { method, target, route } = exchange;
+  return {
+    method,
+    path: target.path,
+    query: target.query,
+    toService: route === 'service',
+    async body() {
+      exchange.spooled ??= await exchange.readBody?.(maxBodyBytes);
+      return exchange.spooled;
+    },
+  };
+}
+
+/**
+ * The native form signs the hash of a body: nobody gets the body before it is known to be that one. After everything
+ * that can be refused without it. @throws RequestError 400 body_hash_wrong, 413
+ */
+async function checkSignedBody(
   exchange: Exchange,
-  principal: Principal,
-  action: Action,
-  resource: Resource,
-  { tenant: rules, service }: { tenant: TenantRules | undefined; service?: ServiceConditions | undefined },
-): TenantRules {
-  exchange.action = action;
-  exchange.resource = `${resource.kind}:${resource.tenant}${resource.name === undefined ? '' : `/${resource.name}`}`;
-  const decision = decide(principal, action, resource, {
-    address: exchange.client.address,
-    tenant: rules,
-    ...(service === undefined ? {} : { service }),
-  });
-  exchange.rule = decision.rule;
-  if (decision.rule === 'tenant-isolation') throw refusal('service_not_found');
-  if (!decision.allow || rules === undefined)
-    throw refusal('access_denied', { rule: decision.rule, reason: decision.reason });
-  return rules;
+  credential: Credential,
+  maxBodyBytes: number,
+): Promise<void> {
+  if (credential.kind !== 'signature' || credential.signed.form !== 'native') return;
+  const body = await signedTarget(exchange, maxBodyBytes).body();
+  if ((body?.sha256 ?? EMPTY_SHA256) === credential.signed.bodySha256) return;
+  exchange.rule = 'body-hash';
+  throw refusal('body_hash_wrong');
 }
 
 /** A service's call: authenticate, decide, check, limit, reserve. @throws RequestError */
@@ -91,15 +111,24 @@ export async function prepareServiceCall(
   exchange: Exchange,
   route: RoutedToService,
 ): Promise<Call> {
-  const { policies, authenticated } = await identify(gateway, exchange, true);
+  const serviceIn = ({ services }: Policies): ServiceRoute | undefined =>
+    services.get(`${route.tenant}/${route.service}`);
+  const { policies, authenticated, credential } = await identify(
+    gateway,
+    exchange,
+    true,
+    (current) => serviceIn(current)?.maxBodyBytes ?? bound.apiBody,
+  );
   const { principal, via } = authenticated;
-  const service = policies.services.get(`${route.tenant}/${route.service}`);
+  const service = serviceIn(policies);
   const safe = SAFE.has(exchange.method) && !exchange.upgrade;
   const action: Action = service?.engine === 'container' && safe ? 'view' : 'infer';
   const resource: Resource = { kind: 'service', tenant: route.tenant, name: route.service };
-  const rules = demand(exchange, principal, action, resource, {
-    tenant: policies.tenants.get(route.tenant),
-    service: policies.conditions.get(`${route.tenant}/${route.service}`),
+  const { rules, factor, holds } = await demand(gateway, exchange, {
+    policies,
+    authenticated,
+    action,
+    resource,
   });
   if (service === undefined) {
     exchange.rule = 'service-unknown';
@@ -113,9 +142,15 @@ export async function prepareServiceCall(
   }
   const destination = destinationOf(service, route);
   checkDestination(exchange, destination, service.unavailable);
+  await checkSignedBody(exchange, credential, destination.maxBodyBytes);
   exchange.allowed = true;
-  const admission = await admit(gateway, exchange, principal, rules, { action, service: route.service });
-  return { authenticated, destination, admission };
+  const admission = await admit(gateway, exchange, principal, {
+    policies,
+    rules,
+    factor,
+    ...(action === 'infer' ? { service } : {}),
+  });
+  return { authenticated: { ...authenticated, holds }, destination, admission };
 }
 
 function destinationOf(
@@ -153,12 +188,16 @@ function checkDestination(
 
 /** A call of the API, which decides itself what the principal may do there. Browser sessions are not accepted. */
 export async function prepareApiCall(gateway: Gateway, exchange: Exchange): Promise<Call> {
-  const { policies, authenticated } = await identify(gateway, exchange, false);
+  const { policies, authenticated, credential } = await identify(
+    gateway,
+    exchange,
+    false,
+    () => bound.apiBody,
+  );
   const { principal } = authenticated;
   const resource: Resource = { kind: 'api', tenant: principal.tenant };
-  const rules = demand(exchange, principal, 'api:call', resource, {
-    tenant: policies.tenants.get(principal.tenant),
-  });
+  const asked = { policies, authenticated, action: 'api:call' as const, resource };
+  const { rules, factor, holds } = await demand(gateway, exchange, asked);
   const destination: Destination = {
     endpoints: [gateway.apiUrl],
     audience: API_AUDIENCE,
@@ -168,166 +207,25 @@ export async function prepareApiCall(gateway: Gateway, exchange: Exchange): Prom
     timeoutMs: bound.apiTimeout,
   };
   checkDestination(exchange, destination, undefined);
+  await checkSignedBody(exchange, credential, destination.maxBodyBytes);
   exchange.allowed = true;
-  const admission = await admit(gateway, exchange, principal, rules, { action: 'api:call', service: '' });
-  return { authenticated, destination, admission };
+  const admission = await admit(gateway, exchange, principal, { policies, rules, factor });
+  return { authenticated: { ...authenticated, holds }, destination, admission };
 }
 
-async function upstreamHeaders(
-  gateway: Gateway,
-  exchange: Exchange,
-  { authenticated: { principal }, destination }: Call,
-  endpoint: Endpoint,
-  path: string,
-): Promise<string[]> {
-  const { id, client, host, method, rawHeaders } = exchange;
-  const assertion = await signAssertion(
-    { aud: destination.audience, jti: id, htm: method, htu: path, principal },
-    gateway.signingKey,
-    gateway.now(),
-  );
-  const cookies = cookiesForService(rawHeaders);
-  const encoded = (text: string): string => encodeURIComponent(text.toWellFormed());
-  return [
-    // An application with pages compares this with the Origin that browsers send.
-    ...['host', destination.pages ? host : endpoint.url.host],
-    ...forwardedRequestHeaders(rawHeaders),
-    ...(cookies === undefined || !destination.pages ? [] : ['cookie', cookies]),
-    ...[header.requestId, id],
-    ...[header.assertion, assertion],
-    ...['x-forwarded-for', client.address],
-    ...['x-forwarded-proto', client.secure ? 'https' : 'http'],
-    ...['x-forwarded-host', host],
-    ...(destination.prefix === undefined ? [] : ['x-forwarded-prefix', destination.prefix]),
-    ...(destination.pages
-      ? [
-          ...[header.userId, encoded(principal.id)],
-          ...[header.userName, encoded(principal.name)],
-          ...[header.department, encoded(principal.department)],
-        ]
-      : []),
-  ];
-}
-
-/** The service's headers as the client may see them, with the gateway's own. */
-function answerHeaders(
-  raw: string[],
-  exchange: Exchange,
-  { destination: { prefix, pages }, admission }: Call,
-  endpoint: Endpoint,
-): string[] {
-  const headers = forwardedResponseHeaders(raw);
-  if (prefix !== undefined && pages) {
-    for (let index = 0; index < headers.length; index += 2)
-      if (headers[index]?.toLowerCase() === 'location')
-        headers[index + 1] = publicLocation(headers[index + 1] ?? '', prefix, endpoint.url);
-    for (const cookie of valuesOf(raw, 'set-cookie')) {
-      const scoped = scopedSetCookie(cookie, prefix);
-      if (scoped !== undefined) headers.push('set-cookie', scoped);
-    }
-  }
-  headers.push(header.requestId, exchange.id, ...Object.entries(admission.headers).flat());
-  return headers;
-}
-
-export type Connection =
-  | {
-      kind: 'http';
-      request: IncomingMessage;
-      response: ServerResponse;
-      expectsContinue: boolean;
-      /** `100 Continue` was sent. */
-      onContinue: () => void;
-    }
-  | { kind: 'upgrade'; socket: Duplex; head: Buffer };
-
-/** Forwards an admitted call and settles it. @throws RequestError when nothing has been answered. */
-export async function serveCall(
-  gateway: Gateway,
-  exchange: Exchange,
-  call: Call,
-  connection: Connection,
-): Promise<Outcome> {
-  const { endpoints, open, monotonicMs } = gateway;
-  const { destination, admission } = call;
-  const endpoint = endpoints.pick(destination.endpoints);
-  if (endpoint === undefined) {
-    await admission.settle('failed');
-    throw refusal('service_busy', { retryAfter: 2 });
-  }
-  const entry = { keyId: call.authenticated.keyId, abort: new AbortController() };
-  open.add(entry);
-  endpoint.open++;
-  let startedMs = monotonicMs();
-  let settling: Promise<void> | undefined;
-  try {
-    const path = endpoint.url.pathname.replace(/\/$/, '') + destination.rest;
-    const common = {
-      endpoint,
-      path,
-      headers: await upstreamHeaders(gateway, exchange, call, endpoint, path),
-      timeoutMs: destination.timeoutMs,
-      transfer: exchange.transfer,
-      signal: entry.abort.signal,
-      responseHeaders: (raw: string[]) => answerHeaders(raw, exchange, call, endpoint),
-      onAnswer: (status: number, stream: boolean) => {
-        // The end of a stream may be hours away; an answer with a known end is settled by how it ends.
-        if (stream) settling = admission.settle(status < 400 ? 'succeeded' : 'failed');
-      },
-    };
-    startedMs = monotonicMs();
-    const result =
-      connection.kind === 'upgrade'
-        ? await forwardUpgrade({ ...common, ...connection })
-        : await forward({
-            ...common,
-            ...connection,
-            maxBodyBytes: destination.maxBodyBytes,
-            onStart: () => {
-              exchange.reachedService = true;
-              if (!connection.expectsContinue) return;
-              connection.response.writeContinue();
-              connection.onContinue();
-            },
-            beforeEnd: async (status) => {
-              exchange.serviceMs = monotonicMs() - startedMs;
-              await Promise.all([
-                admission.settle(status < 400 ? 'succeeded' : 'failed'),
-                audit(gateway, exchange, { status }),
-              ]);
-            },
-          });
-    if (result.kind === 'failed' && result.unreachable) endpoints.failed(endpoint);
-    await settling;
-    // A container reports no usage, so what it was given to do counts.
-    const unanswered = result.kind === 'client-gone' && result.status === undefined;
-    if (unanswered && exchange.reachedService && destination.pages) await admission.settle('succeeded');
-    return await concludeCall(result, admission);
-  } catch (error) {
-    await admission.settle('failed');
-    throw error;
-  } finally {
-    if (exchange.serviceMs === 0) exchange.serviceMs = monotonicMs() - startedMs;
-    endpoint.open--;
-    open.delete(entry);
-  }
-}
-
-/** 2xx and 3xx are charged; 4xx, 5xx, and no answer at all are released. */
-async function concludeCall(result: ForwardResult | UpgradeResult, admission: Admission): Promise<Outcome> {
-  switch (result.kind) {
-    case 'completed':
-      await admission.settle(result.status < 400 ? 'succeeded' : 'failed');
-      return { status: result.status };
-    case 'broken':
-      await admission.settle('failed');
-      return { status: result.status, code: 'upstream_failed' };
-    case 'client-gone':
-      // Without an answer only the service knows whether it did the work: its usage event says so.
-      if (result.status !== undefined) await admission.settle(result.status < 400 ? 'succeeded' : 'failed');
-      return { status: 499 };
-    case 'failed':
-      await admission.settle('failed');
-      throw result.error;
-  }
+/** Signing in and out, which the API does: nobody is known yet, so the address is what is bounded. @throws RequestError */
+export function prepareAuthCall(gateway: Gateway, exchange: Exchange): Call {
+  exchange.action = 'auth';
+  exchange.rule = 'auth';
+  checkAuthRequest(gateway, exchange);
+  const destination: Destination = {
+    endpoints: [gateway.apiUrl],
+    audience: AUTH_AUDIENCE,
+    rest: exchange.target.raw,
+    pages: false,
+    maxBodyBytes: bound.authBody,
+    timeoutMs: bound.apiTimeout,
+  };
+  checkDestination(exchange, destination, undefined);
+  return { authenticated: undefined, destination, admission: ADMITTED };
 }

@@ -14,6 +14,7 @@ const TIMEOUT_MS = 5_000;
 const LAST_RETRY_MS = 10_000;
 /** A confirmation alone is written to the disk no more often than this. */
 const REWRITE_MS = 30_000;
+const REFRESH_MS = 2_000;
 
 export interface SnapshotClient {
   /** What to decide by; undefined when there is none, or it is too old. */
@@ -22,6 +23,8 @@ export interface SnapshotClient {
   ageSeconds(): number;
   /** Why it is not current, in words; undefined while polls succeed. */
   lastFailure(): string | undefined;
+  /** Polls now, once for however many ask, and resolves after it; never later than `REFRESH_MS`. */
+  refresh(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -59,6 +62,8 @@ export async function startSnapshotClient(options: SnapshotClientOptions): Promi
   let failure: string | undefined = 'the API has not been asked yet';
   let stopped = false;
   let wake: () => void = () => undefined;
+  /** Those who wait for the poll that begins next. */
+  let waiting: (() => void)[] = [];
 
   async function poll(): Promise<void> {
     const answer = await fetchSnapshot(options, agent, held?.etag);
@@ -84,6 +89,8 @@ export async function startSnapshotClient(options: SnapshotClientOptions): Promi
   async function pollForever(): Promise<void> {
     let failures = 0;
     while (!stopped) {
+      const answered = waiting;
+      waiting = [];
       try {
         await poll();
         failures = 0;
@@ -93,6 +100,8 @@ export async function startSnapshotClient(options: SnapshotClientOptions): Promi
         if (failures++ % 20 === 0) logger.warn({ err: error, failures }, 'no fresh snapshot');
       }
       options.onPoll(current());
+      for (const resolve of answered) resolve();
+      if (waiting.length > 0) continue;
       const delay = failures === 0 ? intervalMs : Math.min(LAST_RETRY_MS, intervalMs * 2 ** failures);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, delay);
@@ -110,6 +119,15 @@ export async function startSnapshotClient(options: SnapshotClientOptions): Promi
     ageSeconds,
     current,
     lastFailure: () => failure,
+    async refresh() {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve);
+        timer = setTimeout(resolve, REFRESH_MS);
+        wake();
+      });
+      clearTimeout(timer);
+    },
     async stop() {
       stopped = true;
       wake();

@@ -122,7 +122,7 @@ describe('routeOf', () => {
     ];
     assert.deepEqual(
       kinds.map((path) => route(path)?.kind),
-      ['home', 'healthz', 'sign-in', 'sign-out', 'api', 'none', 'none', 'none'],
+      ['home', 'healthz', 'auth', 'auth', 'api', 'none', 'none', 'none'],
     );
     for (const path of ['/s/', '/s/acme', '/s/Acme/x/', '/s/acme/-x/', '/s/__proto__/x/'])
       assert.equal(route(path)?.kind, 'unknown-service', path);

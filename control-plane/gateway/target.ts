@@ -48,8 +48,7 @@ export type Route =
   | { kind: 'api' }
   | { kind: 'home' }
   | { kind: 'healthz' }
-  | { kind: 'sign-in' }
-  | { kind: 'sign-out' }
+  | { kind: 'auth' }
   | { kind: 'none' };
 
 export function routeOf({ path, query }: Target): Route {
@@ -61,11 +60,10 @@ export function routeOf({ path, query }: Target): Route {
   }
   if (path.startsWith('/s/')) return { kind: 'unknown-service' };
   if (path.startsWith('/api/')) return { kind: 'api' };
-  const fixed: Record<string, Route['kind'] & ('home' | 'healthz' | 'sign-in' | 'sign-out')> = {
+  if (path.startsWith('/auth/')) return { kind: 'auth' };
+  const fixed: Record<string, Route['kind'] & ('home' | 'healthz')> = {
     '/': 'home',
     '/healthz': 'healthz',
-    '/auth/sign-in': 'sign-in',
-    '/auth/sign-out': 'sign-out',
   };
   const kind = Object.hasOwn(fixed, path) ? fixed[path] : undefined;
   return { kind: kind ?? 'none' };

@@ -16,23 +16,45 @@ export async function readPeople(
 ): Promise<Pick<SnapshotInput, 'principals' | 'keys'>> {
   const principals = await db
     .selectFrom('principal')
-    .select(['id', 'tenant', 'kind', 'name', 'department', 'role'])
+    .select(['id', 'tenant', 'kind', 'name', 'department', 'role', 'epoch', 'expires_at'])
     .where('disabled_at', 'is', null)
     .execute();
   const keys = await db
     .selectFrom('api_key')
     .innerJoin('principal', 'principal.id', 'api_key.principal')
-    .select(['api_key.id', 'api_key.principal', 'api_key.sha256', 'api_key.expires_at'])
+    .select([
+      'api_key.id',
+      'api_key.principal',
+      'api_key.sha256',
+      'api_key.created_at',
+      'api_key.expires_at',
+      'api_key.scopes',
+      'api_key.signing_secret',
+    ])
     .where('revoked_at', 'is', null)
     .where('principal.disabled_at', 'is', null)
-    .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now)]))
+    .where((where) =>
+      where.or([where('api_key.expires_at', 'is', null), where('api_key.expires_at', '>', now)]),
+    )
     .execute();
   return {
-    principals: Object.fromEntries(principals.map((principal) => [principal.id, principal])),
+    principals: Object.fromEntries(
+      principals.map(({ expires_at, ...principal }) => [
+        principal.id,
+        { ...principal, ...(expires_at === null ? {} : { expiresAt: expires_at.toISOString() }) },
+      ]),
+    ),
     keys: Object.fromEntries(
-      keys.map(({ sha256, id, principal, expires_at }) => [
+      keys.map(({ sha256, id, principal, created_at, expires_at, scopes, signing_secret }) => [
         sha256,
-        { id, principal, ...(expires_at === null ? {} : { expiresAt: expires_at.toISOString() }) },
+        {
+          id,
+          principal,
+          createdAt: created_at.toISOString(),
+          ...(expires_at === null ? {} : { expiresAt: expires_at.toISOString() }),
+          ...(scopes === null || Object.keys(scopes).length === 0 ? {} : { scopes }),
+          ...(signing_secret === null ? {} : { signingSecret: signing_secret }),
+        },
       ]),
     ),
   };

@@ -16,6 +16,7 @@ import { migrate } from '../../../control-plane/database/migrate.ts';
 import { generateApiKey } from '../../../control-plane/identity/api-key.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
 import { freePorts, type RunningProgram, startProgram, until } from '../../support/program.ts';
+import { createAuthApp } from './auth-app.ts';
 import { startSnapshotServer, type SnapshotServer } from './snapshot-server.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
@@ -131,8 +132,12 @@ export async function createWorld(): Promise<World> {
       Object.entries(keys).map(([principal, { hash, id }]) => [hash, { id, principal }]),
     ),
   });
-  const assertionJwk = { ...(await exportJWK(assertionKey.privateKey)), kid: 'test-1' };
   const publicJwk = { ...(await exportJWK(assertionKey.publicKey)), kid: 'test-1', alg: 'EdDSA' };
+  const jwks = createLocalJWKSet({ keys: [publicJwk] });
+  const auth = await createAuthApp({ db, jwks, tenants: snapshot.tenants, people, keys });
+  snapshots.auth.handler = auth.app;
+  snapshot.sessions.keys = auth.publicKeys.map((key) => ({ ...key }));
+  const assertionJwk = { ...(await exportJWK(assertionKey.privateKey)), kid: 'test-1' };
   const config = {
     logLevel: 'info',
     listen: { host: '127.0.0.1', port: ports.gateway },
@@ -170,7 +175,7 @@ export async function createWorld(): Promise<World> {
     })(),
     url: `http://127.0.0.1:${ports.gateway}`,
     metricsUrl: `http://127.0.0.1:${ports.metrics}`,
-    jwks: createLocalJWKSet({ keys: [publicJwk] }),
+    jwks,
     keys,
     snapshot,
     config,

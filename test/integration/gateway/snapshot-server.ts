@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CryptoKey } from 'jose';
 import { signSnapshot, type Snapshot } from '../../../contracts/snapshot.ts';
@@ -8,6 +8,8 @@ export interface SnapshotServer {
   /** What the gateway presents. */
   apiUrl: string;
   publish(snapshot: Snapshot): Promise<void>;
+  /** Answers for `/auth/…`. */
+  auth: { handler: RequestListener | undefined };
   /** How often it was asked, and how often it could say «unchanged». */
   polls: () => { all: number; unchanged: number };
   /** Requests to `/api/…`, as the API would get them. */
@@ -24,7 +26,12 @@ export async function startSnapshotServer(token: string, key: CryptoKey): Promis
   let unchanged = 0;
   const up = { value: true };
   const apiSeen: SnapshotServer['apiSeen'] = [];
+  const auth: SnapshotServer['auth'] = { handler: undefined };
   const server = createServer((request, response) => {
+    if (request.url?.startsWith('/auth/') === true && auth.handler !== undefined) {
+      auth.handler(request, response);
+      return;
+    }
     if (request.url?.startsWith('/api/') === true) {
       const assertion = request.headers['x-imageplane-assertion'];
       apiSeen.push({ url: request.url, assertion: typeof assertion === 'string' ? assertion : undefined });
@@ -49,6 +56,7 @@ export async function startSnapshotServer(token: string, key: CryptoKey): Promis
     },
     polls: () => ({ all, unchanged }),
     apiSeen,
+    auth,
     up,
     async close() {
       server.closeAllConnections();

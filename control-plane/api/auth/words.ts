@@ -1,0 +1,115 @@
+import type { RequestError } from '../../../foundation/errors.ts';
+
+export type Language = 'en' | 'zh';
+
+export const words = {
+  en: {
+    signIn: 'Sign in',
+    setPassword: 'Set your password',
+    newPassword: 'New password, 12 characters at least',
+    newPasswordAgain: 'The same password again',
+    enrol:
+      'Your role needs a second factor. Add this key to an authenticator app, then type the code that it shows.',
+    openApp: 'Open in an authenticator app on this device',
+    newCode: 'Code of the authenticator app',
+    passwordSet: (account: string) => `Done. You sign in as ${account}.`,
+    recoveryCodes:
+      'Keep these recovery codes where you keep valuables. Each works once in place of a code, and they are not shown again.',
+    signInWith: (label: string) => `Sign in with ${label}`,
+    login: 'User name',
+    account: 'Account, as tenant/name',
+    code: 'Code of your authenticator app, if you have one',
+    withAccount: 'Sign in with a local account',
+    password: 'Password',
+    withKey: 'Sign in with an API key',
+    key: 'API key',
+    chooseTenant: 'Choose a tenant',
+    chooseIntro: 'You belong to more than one tenant. Which do you want to work in?',
+    tenant: 'Tenant',
+    goOn: 'Continue',
+    again: 'Back to sign-in',
+    signedOut: 'Signed out',
+    signedOutHere:
+      'You are signed out here. To end your session at the identity provider too, continue there.',
+    signOut: 'Sign out',
+    home: 'Start page',
+    failed: 'Signing in failed',
+    sessions: 'Your sessions',
+    sessionsIntro: 'Where you are signed in. End what you do not know.',
+    when: 'Signed in',
+    where: 'From',
+    how: 'By',
+    thisOne: 'this browser',
+    end: 'End',
+    endAll: 'End all sessions, this one included',
+  },
+  zh: {
+    signIn: '登录',
+    setPassword: '设置密码',
+    newPassword: '新密码（至少 12 个字符）',
+    newPasswordAgain: '再次输入密码',
+    enrol: '您的角色需要第二因素。请将此密钥添加到身份验证器应用，然后输入应用显示的验证码。',
+    openApp: '在本设备的身份验证器应用中打开',
+    newCode: '身份验证器应用中的验证码',
+    passwordSet: (account: string) => `设置完成。您的登录账号为 ${account}。`,
+    recoveryCodes: '请妥善保管以下恢复码。每个恢复码可代替验证码使用一次，且不会再次显示。',
+    signInWith: (label: string) => `使用${label}登录`,
+    login: '用户名',
+    account: '账号，格式为 租户/用户名',
+    code: '身份验证器应用中的验证码（如已启用）',
+    withAccount: '使用本地账号登录',
+    password: '密码',
+    withKey: '使用 API 密钥登录',
+    key: 'API 密钥',
+    chooseTenant: '选择租户',
+    chooseIntro: '您属于多个租户。请选择要进入的租户。',
+    tenant: '租户',
+    goOn: '继续',
+    again: '返回登录页',
+    signedOut: '已退出登录',
+    signedOutHere: '您已在此处退出登录。若要同时结束在身份提供方的会话，请继续前往。',
+    signOut: '退出登录',
+    home: '首页',
+    failed: '登录失败',
+    sessions: '您的会话',
+    sessionsIntro: '您登录的位置。请结束您不认识的会话。',
+    when: '登录时间',
+    where: '来源',
+    how: '方式',
+    thisOne: '当前浏览器',
+    end: '结束',
+    endAll: '结束所有会话（包括当前会话）',
+  },
+} satisfies Record<Language, Record<string, string | ((label: string) => string)>>;
+
+/** The sentences of what may go wrong at sign-in; those in English come with the error. */
+const chinese: Readonly<Record<string, string>> = {
+  sign_in_refused: '身份提供方未能确认您的身份。请重新登录；若仍然如此，请联系管理员。',
+  sign_in_wrong_organisation: '您的账号不属于允许在此登录的组织。请使用该组织的账号登录。',
+  sign_in_not_a_member:
+    '您的账号有效，但其所在的组均未被授予任何租户的访问权限。请联系管理员将您加入相应的组。',
+  account_disabled: '管理员已停用您的账号。如有疑问，请联系管理员。',
+  sign_in_expired: '此次登录不是在此浏览器中开始的，或已超时。请重新登录。',
+  provider_unavailable: '暂时无法连接到身份提供方。请稍后重试。',
+  provider_not_found: '没有此名称的身份提供方。请从登录页重新开始。',
+  link_invalid: '此链接无效、已被使用或已过期。请联系管理员获取新的链接。',
+  password_weak: '密码强度不足：至少 12 个字符、5 个不同字符，且不得包含账号名或租户名。',
+  passwords_differ: '两次输入的密码不一致。',
+  code_wrong: '身份验证器应用的验证码不正确。请检查时钟，并输入当前显示的验证码。',
+  secrets_key_missing: '此功能需要用于加密的密钥。请运维人员为 API 和网关设置 secretsKeyFile。',
+  sign_in_busy: '同时登录的人数过多。请稍后重试。',
+  credentials_wrong: '用户名、密码或验证码不正确，或账号已被锁定。请检查后重试。',
+  too_many_attempts: '对此用户名的尝试次数过多。请在 15 分钟后重试。',
+  key_unknown: 'API 密钥无效：可能输入有误、已过期或已被吊销。请检查，或创建新密钥。',
+  session_invalid: '浏览器会话已结束。请重新登录。',
+  session_not_found: '没有此会话，或其已结束。',
+  form_invalid: '表单必须以 application/x-www-form-urlencoded 发送，包含页面上的字段，且不超过 8 KiB。',
+  database_unavailable: '数据库暂时不可用，未做任何更改。请稍后重试。',
+  internal: '我们这边出现了故障。请重试；若仍然如此，请将请求编号告知管理员。',
+};
+
+export function sentence(error: RequestError, language: Language): string {
+  return language === 'zh' && Object.hasOwn(chinese, error.code)
+    ? (chinese[error.code] ?? error.message)
+    : error.message;
+}
