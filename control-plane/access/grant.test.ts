@@ -4,7 +4,7 @@ import { role, type Role } from '../../contracts/principal.ts';
 import fc from 'fast-check';
 import type { EffectivePermission } from './explain.ts';
 import { beyondOwn, canGrant, coversPattern, type Giver } from './grant.ts';
-import { matchesPattern } from './rights.ts';
+import { matchesPattern } from '../../test/support/access-reference.ts';
 import { builtInRoles } from './roles.ts';
 
 describe('canGrant', () => {
@@ -91,7 +91,9 @@ describe('beyondOwn', () => {
         }),
       ),
     );
-    assert.ok(!may(one, gift('infer', name, { conditions: secondFactor, expiresAt: '2026-02-01T00:00:01Z' })));
+    assert.ok(
+      !may(one, gift('infer', name, { conditions: secondFactor, expiresAt: '2026-02-01T00:00:01Z' })),
+    );
   });
 
   it('gives no files of models by a built-in role below administrators, and nothing that its key leaves out', () => {

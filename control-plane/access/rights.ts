@@ -137,7 +137,11 @@ function* holdersOf({ exact, prefixes, lengths }: Patterns, name: string): Gener
   }
 }
 
-function heldBy(subjects: Set<string>, holders: Holders, inForce: (right: Right) => boolean): Right | undefined {
+function heldBy(
+  subjects: Set<string>,
+  holders: Holders,
+  inForce: (right: Right) => boolean,
+): Right | undefined {
   if (subjects.size <= holders.size) {
     for (const subject of subjects) {
       const found = holders.get(subject)?.find(inForce);

@@ -1,11 +1,26 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { LEARNING_MS, learn, newProfile, nightOf, type Observation, profile, type Profile, riskOf } from './risk.ts';
+import {
+  LEARNING_MS,
+  learn,
+  newProfile,
+  nightOf,
+  type Observation,
+  profile,
+  type Profile,
+  riskOf,
+} from './risk.ts';
 
 const DAY = 86_400_000;
 const START = Date.parse('2026-03-02T04:00:00Z');
-const usual: Observation = { at: START, network: 'office', device: 'laptop', night: false, secondFactor: false };
+const usual: Observation = {
+  at: START,
+  network: 'office',
+  device: 'laptop',
+  night: false,
+  secondFactor: false,
+};
 const later = (days: number, changes: Partial<Observation> = {}): Observation => ({
   ...usual,
   at: START + days * DAY,
@@ -63,7 +78,8 @@ describe('riskOf', () => {
     let known = settled();
     for (let night = 0; night < 3; night++) {
       assert.deepEqual(riskOf(known, later(14 + night, { night: true })).factors, ['night-hours']);
-      for (let hour = 0; hour < 4; hour++) known = learn(known, later(14 + night + hour / 24, { night: true }));
+      for (let hour = 0; hour < 4; hour++)
+        known = learn(known, later(14 + night + hour / 24, { night: true }));
     }
     assert.deepEqual(riskOf(known, later(17, { night: true })).factors, []);
   });

@@ -1,7 +1,12 @@
 import type { Grant } from '../../contracts/access.ts';
 import { snapshot, type SnapshotInput } from '../../contracts/snapshot.ts';
 import { compileAccess } from '../../control-plane/access/compile.ts';
-import { type AccessContext, decide, type Resource, type Subject } from '../../control-plane/access/decide.ts';
+import {
+  type AccessContext,
+  decide,
+  type Resource,
+  type Subject,
+} from '../../control-plane/access/decide.ts';
 
 /** What deciding costs, in microseconds for each decision: the median of some rounds. */
 export interface DecideCost {
@@ -34,7 +39,12 @@ const grant = (index: number): Grant => ({
         conditions: {
           allowedCidrs: ['10.0.0.0/8'],
           timeWindows: [
-            { days: ['Mon', 'Tue', 'Wed', 'Thu', 'Fri'], from: '08:00', to: '20:00', timeZone: 'Asia/Shanghai' },
+            {
+              days: ['Mon', 'Tue', 'Wed', 'Thu', 'Fri'],
+              from: '08:00',
+              to: '20:00',
+              timeZone: 'Asia/Shanghai',
+            },
           ],
         },
       }
@@ -113,7 +123,14 @@ export function measureDecide(grants: number, rounds = 25): DecideCost {
   const start = performance.now();
   const access = compileAccess(parsed);
   const compileMs = performance.now() - start;
-  const person: Subject = { id: 'u1', tenant: 'acme', kind: 'user', name: 'U', department: '', role: 'guest' };
+  const person: Subject = {
+    id: 'u1',
+    tenant: 'acme',
+    kind: 'user',
+    name: 'U',
+    department: '',
+    role: 'guest',
+  };
   const usual: Subject = { ...person, customRoles: ['r1', 'r2', 'r3'], projects: ['p4'] };
   const worst: Subject = {
     ...person,
@@ -134,7 +151,8 @@ export function measureDecide(grants: number, rounds = 25): DecideCost {
     if (minute > 50_000) minute = 0;
     return decide(subject, 'infer', resource, context()).allow;
   };
-  if (!allowed(usual)() || allowed(worst)()) throw new Error('the measured decisions are not the intended ones');
+  if (!allowed(usual)() || allowed(worst)())
+    throw new Error('the measured decisions are not the intended ones');
   costOf(allowed(usual), 5);
   costOf(allowed(worst), 5);
   return { grants, usual: costOf(allowed(usual), rounds), worst: costOf(allowed(worst), rounds), compileMs };

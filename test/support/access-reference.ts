@@ -112,7 +112,8 @@ function isYounger({ key, at }: Asked, days: number): boolean {
   return key?.createdAt !== undefined && (at - key.createdAt) / 1000 / 3600 / 24 < days;
 }
 
-function matches(pattern: string, resource: string): boolean {
+/** Whether a pattern stands for a resource. */
+export function matchesPattern(pattern: string, resource: string): boolean {
   const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   if (pattern.endsWith('*')) return new RegExp(`^${literal(pattern.slice(0, -1))}`).test(resource);
   return (
@@ -138,7 +139,8 @@ function byGifts(asked: Asked, declared: Declared): boolean {
   const names = [`${resource.kind}:${resource.name}`];
   if (service?.model !== undefined) names.push(`model:${service.model}`);
   const gives = ({ actions, resources }: Grant['permission']): boolean =>
-    actions.includes(action) && resources.some((pattern) => names.some((name) => matches(pattern, name)));
+    actions.includes(action) &&
+    resources.some((pattern) => names.some((name) => matchesPattern(pattern, name)));
   const byRole = declared.roles.some(
     (role) =>
       role.tenant === resource.tenant &&

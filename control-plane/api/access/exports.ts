@@ -70,6 +70,22 @@ async function refusalOf(
   { names, now }: { names: readonly string[]; now: Date },
 ): Promise<RequestError | undefined> {
   const caller = claims.principal;
+  // First of all: whoever tries to take everything is told of, with the permission or without.
+  if (isBulk([...names, ...(await recentExports(transaction, caller.id, now))])) {
+    await record(transaction, context, caller, {
+      action: 'alert',
+      names,
+      rule: 'bulk-export',
+      allowed: false,
+    });
+    return new RequestError(
+      403,
+      'bulk_export_refused',
+      'This would export the files of many models in a short time. It is refused, and an alert was raised. Export one model at a time, or ask an administrator.',
+    );
+  }
+  if (names.length > 1)
+    return new RequestError(400, 'invalid_field', 'The field models is wrong: name one model at a time.');
   const known = context.declared.models.get(caller.tenant);
   const given = await readGiven(transaction, now, caller.tenant);
   const principal = await demandPrincipal(transaction, caller.tenant, caller.id);
@@ -93,13 +109,7 @@ async function refusalOf(
     await record(transaction, context, caller, { action: 'export', names: [name], rule, allowed: false });
     return new RequestError(403, 'not_allowed', reason, { details: { rule } });
   }
-  if (!isBulk([...names, ...(await recentExports(transaction, caller.id, now))])) return undefined;
-  await record(transaction, context, caller, { action: 'alert', names, rule: 'bulk-export', allowed: false });
-  return new RequestError(
-    403,
-    'bulk_export_refused',
-    'This would export the files of many models in a short time. It is refused, and an alert was raised. Export one model at a time, or ask an administrator.',
-  );
+  return undefined;
 }
 
 /** As the gateway saw them; what it did not say counts as the worst. */
