@@ -59,13 +59,17 @@ describe('an object that is right', () => {
         computeSecondsPerMonth: 0,
         perUser: { requestsPerMinute: 0, concurrency: 0, megapixelsInFlight: 0, stepsInFlight: 0 },
       },
-      access: { secondFactor: 'Administrators', basic: false },
+      access: {
+        secondFactor: 'Administrators',
+        basic: false,
+        risk: { action: 'Limits', timeZone: 'UTC' },
+      },
       retention: { auditDays: 400, resultsDays: 30, usageDays: 400 },
     });
     assert.deepEqual(accepted('onnx')['spec'], {
       engine: 'onnx',
       modelRef: { kind: 'ClusterImageModel', name: 'tiny' },
-      access: { intranetOnly: false },
+      access: { intranetOnly: false, secondFactor: false },
       limits: { requestsPerMinute: 0, concurrency: 0 },
       queue: { depth: 16, deadlineSeconds: 120 },
       maxBodyMegabytes: 32,

@@ -65,6 +65,24 @@ export interface EffectivePermission {
   expiresAt?: string;
 }
 
+/** The custom roles and grants of one principal. Pure. */
+export function givenTo(
+  principal: Subject,
+  given: { roles: readonly CustomRole[]; grants: readonly Grant[] },
+  now: Date,
+): { roles: CustomRole[]; grants: Grant[] } {
+  const subjects = subjectsOf(principal);
+  const isOwn = (tenant: string, key: string): boolean => tenant === principal.tenant && subjects.has(key);
+  return {
+    roles: given.roles.filter(({ tenant, name }) => isOwn(tenant, subjectKey('role', name))),
+    grants: given.grants.filter(
+      ({ tenant, subject, expiresAt }) =>
+        isOwn(tenant, subjectKey(subject.kind, subject.id)) &&
+        (expiresAt === undefined || Date.parse(expiresAt) > now.getTime()),
+    ),
+  };
+}
+
 /** All that a principal holds: its built-in role, its custom roles, its projects' and its own grants. Pure. */
 export function effectivePermissions(
   principal: Subject,
@@ -77,16 +95,7 @@ export function effectivePermissions(
     if (any.includes(action)) return [{ action, resource: '*', rule }];
     return own.includes(action) ? [{ action, resource: 'own', rule: `${rule}:own` }] : [];
   });
-  const subjects = subjectsOf(principal);
-  const roles = given.roles.filter(
-    ({ tenant, name }) => tenant === principal.tenant && subjects.has(subjectKey('role', name)),
-  );
-  const grants = given.grants.filter(
-    ({ tenant, subject, expiresAt }) =>
-      tenant === principal.tenant &&
-      subjects.has(subjectKey(subject.kind, subject.id)) &&
-      (expiresAt === undefined || Date.parse(expiresAt) > now.getTime()),
-  );
+  const { roles, grants } = givenTo(principal, given, now);
   return [
     ...builtIn,
     ...roles.flatMap(({ name, permissions, conditions }) =>

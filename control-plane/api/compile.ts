@@ -128,9 +128,7 @@ export function modelsOf({
         ({ metadata }) => tenantOfNamespace(metadata.namespace, tenants) === tenant,
       );
       const models = [...shared, ...own].map(({ kind, metadata, spec }) => {
-        const files = spec.files.flatMap(({ name, sha256, size }) =>
-          sha256 === undefined || size === undefined ? [] : [{ name, sha256, size }],
-        );
+        const files = spec.files.map(({ name, sha256, size }) => ({ name, sha256, size }));
         return [metadata.name, { kind, files }] as const;
       });
       return [tenant.metadata.name, new Map(models)];

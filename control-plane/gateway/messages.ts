@@ -161,7 +161,7 @@ const catalogue = {
   },
   second_factor_required: {
     status: 403,
-    en: '{reason} Rule: {rule}. Sign in with a second factor.',
+    en: 'This needs a second factor (rule {rule}). Sign in again with one.',
     zh: '此操作需要第二因素验证（规则：{rule}）。请使用第二因素重新登录。',
   },
   service_unavailable: {

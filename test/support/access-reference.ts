@@ -185,27 +185,32 @@ function withFactor(asked: Asked, demanded: Declared['tenants'][string]['secondF
   return vouched || RANK[principal.role] < RANK['tenant-admin'];
 }
 
+function withinTenant(asked: Asked, tenant: Declared['tenants'][string]): boolean {
+  const { address, at, key } = asked;
+  const { allowedCidrs, timeWindows, maxKeyAgeDays } = tenant;
+  if (allowedCidrs.length > 0 && !inAny(address, allowedCidrs)) return false;
+  if (timeWindows.length > 0 && !timeWindows.some((window) => inWindow(at, window))) return false;
+  if (maxKeyAgeDays !== undefined && key !== undefined && !isYounger(asked, maxKeyAgeDays)) return false;
+  return withFactor(asked, tenant.secondFactor);
+}
+
+function withinService(asked: Asked, declared: Declared, intranet: readonly string[]): boolean {
+  const service = serviceOf(asked, declared);
+  if (service === undefined) return true;
+  const { addressSets, conditions, minimumRole } = service;
+  return (
+    addressSets.every((set) => inAny(asked.address, set)) &&
+    meets(asked, conditions, intranet) &&
+    (minimumRole === undefined || RANK[asked.principal.role] >= RANK[minimumRole])
+  );
+}
+
 export function mayByDocument(asked: Asked, declared: Declared): boolean {
-  const { principal, resource, address, at } = asked;
+  const { principal, resource, risky, secondFactor } = asked;
   if (principal.tenant !== resource.tenant) return false;
   const tenant = declared.tenants[resource.tenant];
-  if (tenant === undefined || !withinScopes(asked)) return false;
-  if (tenant.allowedCidrs.length > 0 && !inAny(address, tenant.allowedCidrs)) return false;
-  if (tenant.timeWindows.length > 0 && !tenant.timeWindows.some((window) => inWindow(at, window)))
-    return false;
-  if (
-    tenant.maxKeyAgeDays !== undefined &&
-    asked.key !== undefined &&
-    !isYounger(asked, tenant.maxKeyAgeDays)
-  )
-    return false;
-  if (!withFactor(asked, tenant.secondFactor)) return false;
-  const service = serviceOf(asked, declared);
-  if (service !== undefined) {
-    if (!service.addressSets.every((set) => inAny(address, set))) return false;
-    if (!meets(asked, service.conditions, tenant.intranetCidrs)) return false;
-    if (service.minimumRole !== undefined && RANK[principal.role] < RANK[service.minimumRole]) return false;
-  }
-  if (asked.risky && principal.kind === 'user' && !asked.secondFactor) return false;
+  if (tenant === undefined || !withinScopes(asked) || !withinTenant(asked, tenant)) return false;
+  if (!withinService(asked, declared, tenant.intranetCidrs)) return false;
+  if (risky && principal.kind === 'user' && !secondFactor) return false;
   return byBuiltInRole(asked) || byGifts(asked, declared);
 }

@@ -5,6 +5,7 @@ import {
   type EffectivePermission,
   effectivePermissions,
   explain,
+  givenTo,
   type Explanation,
 } from '../../access/explain.ts';
 import type { Action } from '../../access/roles.ts';
@@ -51,17 +52,19 @@ export async function explainAccess(
   if (key !== undefined && key.ended(at))
     return refusedAtOnce('key-ended', 'The API key is revoked or has expired.', 'Rotate the key.');
   const given = await readGiven(db, at, tenant);
+  const subject = subjectWith(principal, given);
+  const own = givenTo(subject, given, at);
   const policy = tenants[tenant];
   const access = compileAccess({
     tenants: policy === undefined ? {} : { [tenant]: policy },
     services: Object.fromEntries(
       Object.entries(declared.services).filter(([, service]) => service.tenant === tenant),
     ),
-    roles: Object.fromEntries(given.roles.map((role) => [role.name, role])),
-    grants: given.grants,
+    roles: Object.fromEntries(own.roles.map((role) => [role.name, role])),
+    grants: own.grants,
   });
   return explain({
-    principal: subjectWith(principal, given),
+    principal: subject,
     action: question.action,
     resource: { ...question.resource, tenant },
     context: {

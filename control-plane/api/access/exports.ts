@@ -4,6 +4,7 @@ import type { Principal } from '../../../contracts/principal.ts';
 import { RequestError } from '../../../foundation/errors.ts';
 import { compileAccess, compileScopes } from '../../access/compile.ts';
 import { type AccessContext, decide } from '../../access/decide.ts';
+import { givenTo } from '../../access/explain.ts';
 import { isBulk } from '../../access/exports.ts';
 import { lockRights, readGiven } from '../../access/store/given.ts';
 import { appendAuditIn } from '../../audit/record.ts';
@@ -89,18 +90,20 @@ async function refusalOf(
   const known = context.declared.models.get(caller.tenant);
   const given = await readGiven(transaction, now, caller.tenant);
   const principal = await demandPrincipal(transaction, caller.tenant, caller.id);
+  const subject = subjectWith(principal, given);
+  const own = givenTo(subject, given, now);
   const policy = context.tenants[caller.tenant];
   const access = compileAccess({
     tenants: policy === undefined ? {} : { [caller.tenant]: policy },
     services: {},
-    roles: Object.fromEntries(given.roles.map((role) => [role.name, role])),
-    grants: given.grants,
+    roles: Object.fromEntries(own.roles.map((role) => [role.name, role])),
+    grants: own.grants,
   });
   for (const name of names) {
     if (known?.has(name) !== true)
       return new RequestError(404, 'model_not_found', `There is no model ${name} that your tenant may use.`);
     const { allow, rule, reason } = decide(
-      subjectWith(principal, given),
+      subject,
       'export',
       { kind: 'model', tenant: caller.tenant, name },
       { tenant: access.get(caller.tenant), ...circumstancesOf(claims, now) },

@@ -6,6 +6,29 @@ import { withdrawRole } from '../../access/store/roles.ts';
 import { raiseEpoch } from '../../identity/accounts/store.ts';
 import type { ReviewedRight } from '../reviewed-right.ts';
 
+const takeRole: ReviewedRight['withdraw'] = async (transaction, { id, subject }, { caller }) => {
+  const withdrawn = await withdrawRole(transaction, caller.tenant, id, subject);
+  if (withdrawn) await raiseEpoch(transaction, subject);
+  return withdrawn;
+};
+
+const takeMembership: ReviewedRight['withdraw'] = async (transaction, { id, subject }) => {
+  const project = await transaction
+    .selectFrom('project')
+    .select('owner')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (project?.owner === subject)
+    throw new RequestError(
+      409,
+      'owner_stays',
+      'The owner of a project is its member. Delete the project instead.',
+    );
+  const removed = await removeMember(transaction, id, subject);
+  if (removed) await raiseEpoch(transaction, subject);
+  return removed;
+};
+
 /** What was given besides built-in roles and keys, line by line, for access reviews. */
 export const givenRights: readonly ReviewedRight[] = [
   {
@@ -31,11 +54,7 @@ export const givenRights: readonly ReviewedRight[] = [
       JOIN imageplane.principal p ON p.id = a.principal
       LEFT JOIN imageplane.last_use u ON u.kind = 'principal' AND u.id = p.id
       WHERE a.tenant = ${tenant} AND p.disabled_at IS NULL`,
-    async withdraw(transaction, { id, subject }, { caller }) {
-      const withdrawn = await withdrawRole(transaction, caller.tenant, id, subject);
-      if (withdrawn) await raiseEpoch(transaction, subject);
-      return withdrawn;
-    },
+    withdraw: takeRole,
   },
   {
     kind: 'project-member',
@@ -46,21 +65,6 @@ export const givenRights: readonly ReviewedRight[] = [
       JOIN imageplane.principal p ON p.id = m.principal
       LEFT JOIN imageplane.last_use u ON u.kind = 'principal' AND u.id = p.id
       WHERE j.tenant = ${tenant} AND p.disabled_at IS NULL`,
-    async withdraw(transaction, { id, subject }) {
-      const project = await transaction
-        .selectFrom('project')
-        .select('owner')
-        .where('id', '=', id)
-        .executeTakeFirst();
-      if (project?.owner === subject)
-        throw new RequestError(
-          409,
-          'owner_stays',
-          'The owner of a project is its member. Delete the project instead.',
-        );
-      const removed = await removeMember(transaction, id, subject);
-      if (removed) await raiseEpoch(transaction, subject);
-      return removed;
-    },
+    withdraw: takeMembership,
   },
 ];
