@@ -4,7 +4,7 @@ const folders = {
   contracts: [],
   crds: ['contracts', 'foundation'],
   'inference-server': ['contracts', 'foundation'],
-  'control-plane/access': ['contracts'],
+  'control-plane/access': ['contracts', 'foundation', 'control-plane/database'],
   'control-plane/limits': ['contracts', 'foundation'],
   'control-plane/identity': ['contracts', 'foundation', 'control-plane/database'],
   'control-plane/audit': ['contracts', 'foundation', 'control-plane/database'],

@@ -16,7 +16,20 @@ export const assertionClaims = z.strictObject({
   htm: z.string().min(1),
   /** Path and query as the receiver sees them. */
   htu: z.string().startsWith('/'),
-  principal,
+  principal: principal.extend({
+    /** Actions that the key of the request is limited to; absent: no limit. */
+    actions: z.array(z.string()).max(100).optional(),
+  }),
+  /** For the API, which decides itself what may be done there. */
+  circumstances: z
+    .strictObject({
+      /** The client's. */
+      address: z.string(),
+      secondFactor: z.boolean(),
+      /** Of the API key that the request rests on; `createdAt` is missing when nobody knows. */
+      key: z.strictObject({ createdAt: z.iso.datetime().optional() }).optional(),
+    })
+    .optional(),
 });
 export type AssertionClaims = z.infer<typeof assertionClaims>;
 
@@ -45,7 +58,7 @@ export const authAssertionClaims = z.strictObject({
 });
 export type AuthAssertionClaims = z.infer<typeof authAssertionClaims>;
 
-type AssertionInput = Pick<AssertionClaims, 'aud' | 'jti' | 'htm' | 'htu' | 'principal'>;
+type AssertionInput = Pick<AssertionClaims, 'aud' | 'jti' | 'htm' | 'htu' | 'principal' | 'circumstances'>;
 
 const TYP = 'imageplane-assertion+jwt';
 const ISSUER = 'imageplane-gateway';
@@ -56,8 +69,14 @@ interface SigningKey {
 }
 
 export async function signAssertion(input: AssertionInput, key: SigningKey, now: Date): Promise<string> {
-  const { id, tenant, kind, name, department, role } = input.principal;
-  return sign(input, { principal: { id, tenant, kind, name, department, role } }, key, now);
+  const { id, tenant, kind, name, department, role, actions } = input.principal;
+  const person = { id, tenant, kind, name, department, role };
+  const { circumstances } = input;
+  const subject = {
+    principal: actions === undefined ? person : { ...person, actions },
+    ...(circumstances === undefined ? {} : { circumstances }),
+  };
+  return sign(input, subject, key, now);
 }
 
 export async function signAuthAssertion(

@@ -27,6 +27,8 @@ export type Principal = z.infer<typeof principal>;
 export const principalEntry = principal.extend({
   /** Raised when role, password or membership change: sessions of an older epoch end at once. */
   epoch: z.int().nonnegative().default(0),
+  customRoles: z.array(z.string()).default([]),
+  projects: z.array(z.string()).default([]),
   expiresAt: z.iso.datetime().optional(),
 });
 export type PrincipalEntry = z.infer<typeof principalEntry>;

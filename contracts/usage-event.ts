@@ -21,6 +21,8 @@ export const usageEvent = z.strictObject({
     images: count,
     /** Width times height of the input. */
     pixels: count,
+    /** Of models that work in steps. */
+    steps: count.optional(),
     computeMs: count,
   }),
   queueMs: count,

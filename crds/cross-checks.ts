@@ -31,6 +31,7 @@ export function crossCheck(objects: Objects, report: Report): void {
   for (const model of objects.imageModels) checkOwner(model, objects.tenants, report);
   for (const service of objects.imageServices) {
     const tenant = checkOwner(service, objects.tenants, report);
+    checkTimeZones(service, report);
     const { modelRef, canary, access } = service.spec;
     if (modelRef !== undefined)
       checkModelRef({ service, tenant, ref: modelRef, path: ['spec', 'modelRef'] }, objects, report);
@@ -60,17 +61,22 @@ function checkNamespace(tenant: Tenant, tenants: Tenant[], report: Report): void
     });
 }
 
-function checkTimeZones(tenant: Tenant, report: Report): void {
-  for (const [index, window] of (tenant.spec.access.timeWindows ?? []).entries()) {
-    try {
-      new Intl.DateTimeFormat('en', { timeZone: window.timeZone });
-    } catch {
-      report(tenant, {
-        path: ['spec', 'access', 'timeWindows', index, 'timeZone'],
-        at: 'value',
-        message: `there is no time zone ${window.timeZone};${didYouMean(window.timeZone, Intl.supportedValuesOf('timeZone'))} write an IANA name such as Asia/Shanghai, or UTC`,
-      });
-    }
+function checkTimeZones(object: Tenant | ImageService, report: Report): void {
+  for (const [index, { timeZone }] of (object.spec.access.timeWindows ?? []).entries())
+    checkTimeZone(object, timeZone, ['spec', 'access', 'timeWindows', index, 'timeZone'], report);
+  if (object.kind === 'Tenant')
+    checkTimeZone(object, object.spec.access.risk.timeZone, ['spec', 'access', 'risk', 'timeZone'], report);
+}
+
+function checkTimeZone(object: ImageplaneObject, timeZone: string, path: Path, report: Report): void {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone });
+  } catch {
+    report(object, {
+      path,
+      at: 'value',
+      message: `there is no time zone ${timeZone};${didYouMean(timeZone, Intl.supportedValuesOf('timeZone'))} write an IANA name such as Asia/Shanghai, or UTC`,
+    });
   }
 }
 

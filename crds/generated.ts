@@ -106,6 +106,51 @@ export interface TenantSpec {
      * Largest picture of one request, in millions of pixels (width times height).
      */
     megapixelsPerRequest: number;
+    /**
+     * Millions of pixels of input in a calendar day in UTC; 0 is no bound. A request holds its largest possible amount until what it took is known.
+     */
+    megapixelsPerDay: number;
+    /**
+     * Millions of pixels of input in a calendar month in UTC; 0 is no bound. A request holds its largest possible amount until what it took is known.
+     */
+    megapixelsPerMonth: number;
+    /**
+     * Steps of models that work in steps, such as diffusion in a calendar day in UTC; 0 is no bound. A request holds its largest possible amount until what it took is known.
+     */
+    stepsPerDay: number;
+    /**
+     * Steps of models that work in steps, such as diffusion in a calendar month in UTC; 0 is no bound. A request holds its largest possible amount until what it took is known.
+     */
+    stepsPerMonth: number;
+    /**
+     * Seconds in which a model runs in a calendar day in UTC; 0 is no bound. A request holds its largest possible amount until what it took is known.
+     */
+    computeSecondsPerDay: number;
+    /**
+     * Seconds in which a model runs in a calendar month in UTC; 0 is no bound. A request holds its largest possible amount until what it took is known.
+     */
+    computeSecondsPerMonth: number;
+    /**
+     * Bounds on each user or application of the tenant.
+     */
+    perUser: {
+      /**
+       * Requests in any sliding minute; 0 is no bound.
+       */
+      requestsPerMinute: number;
+      /**
+       * Requests in flight at one moment; 0 is no bound.
+       */
+      concurrency: number;
+      /**
+       * Millions of pixels in flight at one moment, each request counted with the largest picture that it may send; 0 is no bound.
+       */
+      megapixelsInFlight: number;
+      /**
+       * Steps in flight at one moment, likewise; 0 is no bound.
+       */
+      stepsInFlight: number;
+    };
   };
   /**
    * What the tenant's services may occupy in the cluster at once. Absent, nothing is bounded.
@@ -191,6 +236,23 @@ export interface TenantSpec {
      * Whether local accounts without a second factor may use HTTP Basic.
      */
     basic: boolean;
+    /**
+     * Days after which an API key opens nothing, whatever its own end. Absent, keys may be of any age.
+     */
+    maxKeyAgeDays?: number;
+    /**
+     * What happens to requests in circumstances that are unusual for whoever makes them, such as a new network, a new device, many more requests than ever or the night.
+     */
+    risk: {
+      /**
+       * Limits leaves them a quarter of the limits. SecondFactor asks people for a second factor when several circumstances come together, and does the same as Limits to the rest. Off does nothing.
+       */
+      action: 'Off' | 'Limits' | 'SecondFactor';
+      /**
+       * Time zone by its IANA name in which the night is from 22:00 to 06:00.
+       */
+      timeZone: string;
+    };
   };
   /**
    * Which models of the platform the tenant may use.
@@ -620,6 +682,57 @@ export interface ImageServiceSpec {
      * true accepts requests only from the tenant's spec.access.intranetCIDRs.
      */
     intranetOnly: boolean;
+    /**
+     * When requests are accepted, within the hours of the tenant; one window that holds is enough. Absent or empty, always.
+     *
+     * @maxItems 32
+     *
+     * Items: Hours of some days of the week in one time zone.
+     */
+    timeWindows?: {
+      /**
+       * Days on which the window begins.
+       *
+       * @minItems 1
+       * @maxItems 7
+       *
+       * Items: A day of the week, by its first three letters in English.
+       */
+      days: ('Mon' | 'Tue' | 'Wed' | 'Thu' | 'Fri' | 'Sat' | 'Sun')[];
+      /**
+       * First minute of the window, as 'HH:MM' from '00:00' to '23:59', in quotes.
+       */
+      from: string;
+      /**
+       * End of the window, not included, as 'HH:MM' from '00:00' to '24:00', in quotes. Earlier than from, it is on the next day.
+       */
+      to: string;
+      /**
+       * Time zone of from and to by its IANA name, such as Asia/Shanghai, or UTC.
+       */
+      timeZone: string;
+    }[];
+    /**
+     * true accepts only people who have signed in with a second factor. API keys are one factor.
+     */
+    secondFactor: boolean;
+    /**
+     * Days after which an API key does not open the service. Absent, keys may be of any age.
+     */
+    maxKeyAgeDays?: number;
+  };
+  /**
+   * Bounds on requests of all principals together, besides those of the tenant. A request over a bound is answered with status 429.
+   */
+  limits: {
+    /**
+     * Requests in any sliding minute; 0 is no bound.
+     */
+    requestsPerMinute: number;
+    /**
+     * Requests in flight at one moment, over all replicas; 0 is no bound.
+     */
+    concurrency: number;
   };
   /**
    * The bounded queue in front of each replica's model.

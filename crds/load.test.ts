@@ -211,6 +211,23 @@ describe('objects that do not fit each other', () => {
       ],
       /there is no time zone Asia\/Shangai; did you mean "Asia\/Shanghai"\?/,
     ],
+    [
+      'a time zone of the night that is none',
+      [tenant({ 'spec.access.risk.timeZone': 'Mars/Olympus' })],
+      /spec\.access\.risk\.timeZone: there is no time zone Mars\/Olympus;/,
+    ],
+    [
+      'a time zone of a service that is none',
+      [
+        tenant(),
+        `${model}---\n${service({
+          'spec.access.timeWindows': [
+            { days: ['Mon'], from: '08:00', to: '09:00', timeZone: 'Asia/Shangai' },
+          ],
+        })}`,
+      ],
+      /spec\.access\.timeWindows\[0\]\.timeZone: there is no time zone Asia\/Shangai;/,
+    ],
   ];
   for (const [mistake, texts, expected] of cases) {
     it(`are refused: ${mistake}`, () => {

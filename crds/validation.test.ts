@@ -66,14 +66,31 @@ describe('an object that is right', () => {
   it('gets the defaults of its kind', () => {
     assert.deepEqual(accepted('tenant')['spec'], {
       plan: 'free',
-      limits: { requestsPerDay: 0, requestsPerMonth: 0, concurrency: 0, megapixelsPerRequest: 50 },
-      access: { secondFactor: 'Administrators', basic: false },
+      limits: {
+        requestsPerDay: 0,
+        requestsPerMonth: 0,
+        concurrency: 0,
+        megapixelsPerRequest: 50,
+        megapixelsPerDay: 0,
+        megapixelsPerMonth: 0,
+        stepsPerDay: 0,
+        stepsPerMonth: 0,
+        computeSecondsPerDay: 0,
+        computeSecondsPerMonth: 0,
+        perUser: { requestsPerMinute: 0, concurrency: 0, megapixelsInFlight: 0, stepsInFlight: 0 },
+      },
+      access: {
+        secondFactor: 'Administrators',
+        basic: false,
+        risk: { action: 'Limits', timeZone: 'UTC' },
+      },
       retention: { auditDays: 400, resultsDays: 30, usageDays: 400 },
     });
     assert.deepEqual(accepted('onnx')['spec'], {
       engine: 'onnx',
       modelRef: { kind: 'ClusterImageModel', name: 'tiny' },
-      access: { intranetOnly: false },
+      access: { intranetOnly: false, secondFactor: false },
+      limits: { requestsPerMinute: 0, concurrency: 0 },
       queue: { depth: 16, deadlineSeconds: 120 },
       maxBodyMegabytes: 32,
       idleUnloadSeconds: 300,

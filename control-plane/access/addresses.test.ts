@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { BlockList } from 'node:net';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { addressSet, canonicalAddress, isCidr } from './addresses.ts';
@@ -25,6 +26,21 @@ describe('addressSet', () => {
         set.has(one),
       ),
       [true, true, false, false, true, false],
+    );
+  });
+
+  it('agrees about IPv6, in every spelling, with the one that Node has', () => {
+    fc.assert(
+      fc.property(fc.ipV6(), fc.ipV6(), fc.integer({ min: 0, max: 128 }), (other, base, prefix) => {
+        const list = new BlockList();
+        list.addSubnet(base, prefix, 'ipv6');
+        for (const address of [base, other]) {
+          // Mapped IPv4 addresses are IPv4 addresses here, and Node sees both in them.
+          fc.pre(canonicalAddress(address)?.includes(':') === true);
+          assert.equal(addressSet([`${base}/${prefix}`]).has(address), list.check(address, 'ipv6'));
+        }
+      }),
+      { numRuns: 500 },
     );
   });
 

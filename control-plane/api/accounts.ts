@@ -20,6 +20,7 @@ import {
   setEmail,
   unlockAccount,
 } from '../identity/accounts/store.ts';
+import type { Caller } from './routes/support.ts';
 import { actorOf, changeRecord } from './identity-tools.ts';
 import type { Surroundings } from './keys.ts';
 import { needsSecondFactor } from './sign-in.ts';
@@ -94,8 +95,8 @@ export async function accountsOf(
 }
 
 /** @throws RequestError 403 when the role may do more than the caller's. */
-export function demandGrantable(caller: Principal, ...roles: Role[]): void {
-  const beyond = roles.find((role) => !canGrant(caller.role, role));
+export function demandGrantable(caller: Caller, ...roles: Role[]): void {
+  const beyond = roles.find((role) => !canGrant(caller.role, role, caller.actions));
   if (beyond !== undefined)
     throw new RequestError(
       403,

@@ -39,20 +39,32 @@ function compileTenant(tenant: Tenant): TenantPolicy {
       requestsPerMinute: requestsPerMinute(tenant),
       requestsPerDay: limits.requestsPerDay,
       requestsPerMonth: limits.requestsPerMonth,
+      concurrency: limits.concurrency,
+      megapixelsPerRequest: limits.megapixelsPerRequest,
+      megapixelsPerDay: limits.megapixelsPerDay,
+      megapixelsPerMonth: limits.megapixelsPerMonth,
+      stepsPerDay: limits.stepsPerDay,
+      stepsPerMonth: limits.stepsPerMonth,
+      computeSecondsPerDay: limits.computeSecondsPerDay,
+      computeSecondsPerMonth: limits.computeSecondsPerMonth,
+      perUser: limits.perUser,
     },
     access: {
       allowedCidrs: access.allowedCIDRs ?? [],
       unlimitedCidrs: access.unlimitedCIDRs ?? [],
+      intranetCidrs: access.intranetCIDRs ?? [],
+      timeWindows: access.timeWindows ?? [],
       secondFactor: access.secondFactor,
       basic: access.basic,
+      ...(access.maxKeyAgeDays === undefined ? {} : { maxKeyAgeDays: access.maxKeyAgeDays }),
+      risk: access.risk,
     },
   };
 }
 
 function compileService(tenant: Tenant, service: ImageService, endpoints: string[]): ServiceRoute {
-  const { engine, queue, maxBodyMegabytes } = service.spec;
-  const unavailable =
-    unenforced(tenant) ?? (endpoints.length === 0 ? 'Nothing answers for it yet.' : undefined);
+  const { engine, queue, maxBodyMegabytes, limits, modelRef } = service.spec;
+  const unavailable = endpoints.length === 0 ? 'Nothing answers for it yet.' : undefined;
   return {
     tenant: tenant.metadata.name,
     name: service.metadata.name,
@@ -60,28 +72,66 @@ function compileService(tenant: Tenant, service: ImageService, endpoints: string
     endpoints,
     ...(unavailable === undefined ? {} : { unavailable }),
     access: compileAccess(tenant, service),
+    ...(modelRef === undefined ? {} : { model: modelRef.name }),
     maxBodyBytes: maxBodyMegabytes * MEBIBYTE,
     timeoutSeconds: queue.deadlineSeconds + DEADLINE_MARGIN_SECONDS,
+    limits,
   };
 }
 
 /** Every set of addresses must hold the client's. An intranet that is not described holds nobody's. */
 function compileAccess(tenant: Tenant, service: ImageService): ServiceRoute['access'] {
-  const { minimumRole, allowedCIDRs = [], intranetOnly } = service.spec.access;
+  const { minimumRole, allowedCIDRs = [], intranetOnly, ...rest } = service.spec.access;
   return {
     ...(minimumRole === undefined ? {} : { minimumRole }),
     addressSets: [
       ...(allowedCIDRs.length > 0 ? [allowedCIDRs] : []),
       ...(intranetOnly ? [tenant.spec.access.intranetCIDRs ?? []] : []),
     ],
+    ...compileConditions(rest),
   };
 }
 
-/** A condition that is declared and that this release cannot hold anybody to closes the service. */
-function unenforced(tenant: Tenant): string | undefined {
-  const { timeWindows = [], secondFactor } = tenant.spec.access;
-  if (timeWindows.length > 0) return 'Its tenant demands time windows, which this release cannot enforce.';
-  if (secondFactor === 'Always')
-    return 'Its tenant demands a second factor, which this release cannot ask for.';
-  return undefined;
+function compileConditions(
+  access: Pick<ImageService['spec']['access'], 'timeWindows' | 'secondFactor' | 'maxKeyAgeDays'>,
+): Pick<ServiceRoute['access'], 'conditions'> {
+  const { timeWindows = [], secondFactor, maxKeyAgeDays } = access;
+  if (timeWindows.length === 0 && !secondFactor && maxKeyAgeDays === undefined) return {};
+  return {
+    conditions: {
+      ...(timeWindows.length === 0 ? {} : { timeWindows }),
+      ...(secondFactor ? { secondFactor } : {}),
+      ...(maxKeyAgeDays === undefined ? {} : { maxKeyAgeDays }),
+    },
+  };
+}
+
+/** A model whose files may be exported by whoever has leave. */
+export interface KnownModel {
+  kind: 'ImageModel' | 'ClusterImageModel';
+  files: { name: string; sha256: string; size: number }[];
+}
+
+/** The models that each tenant may use, by their names: its own before the platform's. Pure. */
+export function modelsOf({
+  tenants,
+  imageModels,
+  clusterImageModels,
+}: Objects): ReadonlyMap<string, ReadonlyMap<string, KnownModel>> {
+  return new Map(
+    tenants.map((tenant) => {
+      const allowed = tenant.spec.models?.allowed;
+      const shared = clusterImageModels.filter(
+        ({ metadata }) => allowed === undefined || allowed.includes(metadata.name),
+      );
+      const own = imageModels.filter(
+        ({ metadata }) => tenantOfNamespace(metadata.namespace, tenants) === tenant,
+      );
+      const models = [...shared, ...own].map(({ kind, metadata, spec }) => {
+        const files = spec.files.map(({ name, sha256, size }) => ({ name, sha256, size }));
+        return [metadata.name, { kind, files }] as const;
+      });
+      return [tenant.metadata.name, new Map(models)];
+    }),
+  );
 }

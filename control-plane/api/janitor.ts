@@ -3,6 +3,7 @@ import type { Logger } from '../../foundation/logger.ts';
 
 const EXPIRE_EVERY_MS = 30_000;
 const PARTITIONS_EVERY_MS = 3_600_000;
+const RECONCILE_EVERY_MS = 6 * 3_600_000;
 
 /** Gives back what was never settled. Several APIs may do so at once. */
 async function expireReservations(pool: pg.Pool, now: Date, logger: Logger): Promise<void> {
@@ -12,6 +13,13 @@ async function expireReservations(pool: pg.Pool, now: Date, logger: Logger): Pro
   );
   const expired = rows[0]?.expired ?? 0;
   if (expired > 0) logger.warn({ expired }, 'reservations expired: their requests were never settled');
+}
+
+/** Balances are moved with their reservations; should they ever differ, the reservations are right. */
+async function reconcileQuotas(pool: pg.Pool, now: Date, logger: Logger): Promise<void> {
+  const { rows } = await pool.query('SELECT * FROM imageplane.reconcile_quota($1)', [now]);
+  if (rows.length > 0)
+    logger.error({ differences: rows.slice(0, 20), count: rows.length }, 'balances of quotas were corrected');
 }
 
 /** Makes the coming months' partitions, and drops the months past retention. */
@@ -40,6 +48,7 @@ export function startJanitor(
 ): () => void {
   const timers = [
     repeat(EXPIRE_EVERY_MS, () => expireReservations(pool, now(), logger), logger),
+    repeat(RECONCILE_EVERY_MS, () => reconcileQuotas(pool, now(), logger), logger),
     repeat(PARTITIONS_EVERY_MS, () => maintainPartitions(pool, retentionMonths, now(), logger), logger),
   ];
   return () => {

@@ -22,7 +22,7 @@ import { requireAuthAssertion } from './auth/context.ts';
 import { startRechecks } from './auth/recheck.ts';
 import { createAuthContext } from './auth/setup.ts';
 import { requireAssertion } from './authenticate.ts';
-import { compilePolicies, groupsOf } from './compile.ts';
+import { compilePolicies, groupsOf, modelsOf } from './compile.ts';
 import { type ApiConfig, apiConfig } from './config.ts';
 import { createIntake } from './intake.ts';
 import { identityInternalRoutes } from './identity-internal.ts';
@@ -93,6 +93,7 @@ async function start(config: ApiConfig): Promise<() => Promise<void>> {
       app: createPublicApi({
         db,
         tenants,
+        declared: { services: policies.services, models: modelsOf(objects) },
         authenticate: requireAssertion(keys, replays, now),
         auth: (app) => {
           installAuth(app, auth, requireAuthAssertion(keys, replays, now));

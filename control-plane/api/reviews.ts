@@ -5,8 +5,10 @@ import { appendAuditIn } from '../audit/record.ts';
 import type { Database } from '../database/schema.ts';
 import { changePrincipal } from '../identity/accounts/store.ts';
 import { demandGrantable } from './accounts.ts';
+import { givenRights } from './access/reviewed.ts';
 import { actorOf, changeRecord } from './identity-tools.ts';
 import type { Surroundings } from './keys.ts';
+import type { ReviewedRight } from './reviewed-right.ts';
 
 /** One thing that somebody may do, and how it came to be. */
 export interface ReviewLine {
@@ -23,20 +25,6 @@ export interface ReviewLine {
   decision: 'keep' | 'withdraw' | null;
   decidedBy: string | null;
   decidedAt: Date | null;
-}
-
-/** What is written down of one kind of right, and how it is withdrawn. Others add theirs to the list below. */
-export interface ReviewedRight {
-  kind: string;
-  /** Rows of (id, subject, name, what, given_by, given_at, last_used_at) of a tenant, in SQL. */
-  rows: (tenant: string, now: Date) => ReturnType<typeof sql>;
-  /** False when it is gone already. */
-  withdraw: (transaction: Database, line: { id: string; subject: string }, by: By) => Promise<boolean>;
-}
-
-interface By {
-  caller: Principal;
-  now: Date;
 }
 
 const rights: readonly ReviewedRight[] = [
@@ -85,6 +73,7 @@ const rights: readonly ReviewedRight[] = [
       return numUpdatedRows > 0n;
     },
   },
+  ...givenRights,
 ];
 
 interface Context {

@@ -25,6 +25,8 @@ export interface AuditRecord {
   durationMs?: number;
   bytesIn?: number;
   bytesOut?: number;
+  /** What was changed, by names and ids, for changes of rights. */
+  change?: Record<string, unknown>;
 }
 
 /** In batches, as the gateway's role may. */

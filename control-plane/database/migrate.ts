@@ -6,6 +6,8 @@ import { up as ledger } from './migrations/0002-ledger.ts';
 import { up as grants } from './migrations/0003-grants.ts';
 import { up as accounts } from './migrations/0004-accounts.ts';
 import { up as signIn } from './migrations/0005-sign-in.ts';
+import { up as quotaUnits } from './migrations/0006-quota-units.ts';
+import { up as access } from './migrations/0007-access.ts';
 
 /** In their order; a migration that has landed is never changed. */
 const migrations = {
@@ -14,6 +16,8 @@ const migrations = {
   '0003-grants': { up: grants },
   '0004-accounts': { up: accounts },
   '0005-sign-in': { up: signIn },
+  '0006-quota-units': { up: quotaUnits },
+  '0007-access': { up: access },
 };
 
 /** Brings the database to the newest schema. Safe to run from several processes at once: kysely takes a lock. */

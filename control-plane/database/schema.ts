@@ -1,11 +1,12 @@
 import { type Generated, Kysely, PostgresDialect } from 'kysely';
 import type pg from 'pg';
 import type { Principal, Role } from '../../contracts/principal.ts';
+import type { AccessTables } from './access-schema.ts';
 import type { ApplicationScopes, IdentityTables } from './identity-schema.ts';
 import type { SignInTables } from './sign-in-schema.ts';
 
 /** The tables that are queried by kysely; the ledger's are moved by its SQL functions alone. */
-export interface Schema extends IdentityTables, SignInTables {
+export interface Schema extends AccessTables, IdentityTables, SignInTables {
   principal: {
     id: string;
     tenant: string;
@@ -41,6 +42,49 @@ export interface Schema extends IdentityTables, SignInTables {
     pixels: string;
     compute_ms: string;
   };
+  quota_bound: {
+    tenant: string;
+    scope: 'project' | 'user';
+    subject: string;
+    period: 'day' | 'month';
+    unit: 'requests' | 'pixels' | 'steps' | 'computeMs';
+    bound: string;
+    set_by: string;
+    set_at: Generated<Date>;
+  };
+  quota_balance: QuotaKey & {
+    requests: Generated<string>;
+    pixels: Generated<string>;
+    steps: Generated<string>;
+    compute_ms: Generated<string>;
+    credit_requests: Generated<string>;
+    credit_pixels: Generated<string>;
+    credit_steps: Generated<string>;
+    credit_compute_ms: Generated<string>;
+  };
+  quota_adjustment: QuotaKey & {
+    id: string;
+    at: Generated<Date>;
+    kind: 'grant' | 'reset';
+    requests: string;
+    pixels: string;
+    steps: string;
+    compute_ms: string;
+    by: string;
+    reason: string;
+  };
+  reservation: {
+    id: string;
+    tenant: string;
+    principal: string;
+    project: string;
+    requests: number;
+    pixels: string;
+    steps: string;
+    compute_ms: string;
+    day: string;
+    state: 'reserved' | 'charged' | 'released' | 'expired';
+  };
   usage_daily: {
     tenant: string;
     day: string;
@@ -49,6 +93,7 @@ export interface Schema extends IdentityTables, SignInTables {
     requests: string;
     failures: string;
     pixels: string;
+    steps: string;
     compute_ms: string;
   };
   audit_record: {
@@ -62,6 +107,14 @@ export interface Schema extends IdentityTables, SignInTables {
     rule: string;
     detail: Record<string, unknown>;
   };
+}
+
+interface QuotaKey {
+  tenant: string;
+  scope: 'tenant' | 'project' | 'user';
+  subject: string;
+  period: 'day' | 'month';
+  starts_on: string;
 }
 
 export type Database = Kysely<Schema>;

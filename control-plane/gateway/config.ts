@@ -43,7 +43,21 @@ export const gatewayConfig = z.strictObject({
     .int()
     .positive()
     .default(256 * 1024 * 1024),
-  /** While the ledger is away, each tenant may go on for so many requests. */
+  /**
+   * Where there is more than one gateway: a Valkey or Redis server (with `maxmemory-policy noeviction`) that they share
+   * windows and leases by.
+   */
+  sharedLimits: z
+    .strictObject({
+      url: z.url({ protocol: /^rediss?$/ }),
+      passwordFile: z.string().min(1).optional(),
+      /** How many gateways there are at most, those that died in the last 17 minutes included. */
+      gateways: z.int().min(1).max(256),
+      /** Names this gateway, the same after a restart; absent, host name and port. */
+      name: z.string().min(1).max(200).optional(),
+    })
+    .optional(),
+  /** While the ledger is away, each tenant may go on for so many requests, at a twentieth of its quota the most. */
   degraded: z
     .strictObject({ requestsPerTenant: z.int().nonnegative().default(20) })
     .default({ requestsPerTenant: 20 }),
@@ -75,6 +89,18 @@ export const bound = {
   /** How long the ledger is left alone after it did not answer. */
   ledgerPause: 1_000,
   window: 60_000,
+  /** What is left of the windows' limits in reduced service. */
+  reducedFactor: 0.5,
+  /** How long cached principals go on while the ledger or the shared limits are away. */
+  outage: 900_000,
+  /** After so long without news of it, a snapshot counts as old. */
+  snapshotOld: 30_000,
+  leaseRenewal: 240_000,
+  /** Valkey or Redis has so long to answer. */
+  sharedTimeout: 50,
+  sharedBeat: 1_000,
+  sharedStale: 3_000,
+  sharedLease: 30_000,
   /** Views and API calls of one principal in a window. */
   viewsPerWindow: 600,
   /** Refusals of one caller in a window that get an audit record; the others are counted. */
@@ -84,6 +110,8 @@ export const bound = {
   /** Requests for tokens, likewise. */
   tokenRequests: 300,
   windowKeys: 20_000,
+  /** The part of its limits that a principal has in unusual circumstances. */
+  riskFactor: 0.25,
   /** Verified tokens and passwords that are remembered, and for how long. */
   credentials: 10_000,
   credentialTime: 60_000,

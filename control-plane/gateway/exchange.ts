@@ -1,5 +1,6 @@
 import type { CryptoKey } from 'jose';
 import type { AddressSet } from '../access/addresses.ts';
+import type { Limiter } from '../limits/limiter.ts';
 import type { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import type { Outbox } from '../../foundation/outbox.ts';
@@ -16,6 +17,7 @@ import type { Metrics } from './metrics.ts';
 import type { Policies } from './policies.ts';
 import type { Entry } from './records.ts';
 import type { Target } from './target.ts';
+import type { Risks } from './risks.ts';
 import type { UseLog } from './use-log.ts';
 
 /** What assertions are signed with. */
@@ -36,9 +38,16 @@ export interface Gateway {
   verifiers: Verifiers;
   spool: Spool;
   uses: UseLog;
+  risks: Risks;
   records: Outbox<Entry>;
   ledger: Ledger;
-  windows: { infer: SlidingWindow; view: SlidingWindow; refusals: SlidingWindow; signIn: SlidingWindow };
+  limiter: Limiter;
+  /** For what is charged to nobody; of this process alone. */
+  views: Limiter;
+  /** What cannot be reached, so that the service is reduced: `ledger`, `limits`, `snapshot`. */
+  away: () => string[];
+  /** Of this process alone. */
+  windows: { refusals: SlidingWindow; signIn: SlidingWindow };
   endpoints: Endpoints;
   metrics: Metrics;
   logger: Logger;
@@ -87,6 +96,8 @@ export interface Exchange extends Caller {
   spooled: SpooledBody | undefined;
   /** Of the key that the request rests on. */
   keyId: string | undefined;
+  /** When the limits counted it, in milliseconds since the epoch, by the clock that they go by. */
+  admittedAt: number | undefined;
   /** The error code of an answer that is a page. */
   refusedWith: string | undefined;
 }
@@ -171,6 +182,7 @@ export function conclude(gateway: Gateway, exchange: Exchange, { status, code }:
       tenant,
       principal,
       rule,
+      admittedAt: exchange.admittedAt,
       clientIp: client.address,
       ms: Math.round(ms * 10) / 10,
       overheadMs: exchange.serviceMs > 0 ? Math.round((ms - exchange.serviceMs) * 10) / 10 : undefined,

@@ -10,18 +10,19 @@ import { createLogger, type Logger } from '../../foundation/logger.ts';
 import type { Outbox } from '../../foundation/outbox.ts';
 import { runProgram } from '../../foundation/program.ts';
 import { addressSet } from '../access/addresses.ts';
-import { createSlidingWindow } from '../limits/sliding-window.ts';
-import { reserve } from '../quota/ledger.ts';
+import type { Limiter } from '../limits/limiter.ts';
+import { createSlidingWindow, type SlidingWindow } from '../limits/sliding-window.ts';
 import { bound, gatewayConfig, type GatewayConfig } from './config.ts';
 import { createEndpoints } from './endpoints.ts';
 import type { Gateway, OpenRequest, SigningKey } from './exchange.ts';
-import { createLedger } from './ledger.ts';
+import { createLedgerOf, createLimits } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import type { Policies } from './policies.ts';
 import { createProbeServer, type Problem } from './probes.ts';
 import { type Entry, openRecords } from './records.ts';
 import { createGatewayServer } from './server.ts';
 import { type SnapshotClient, startSnapshotClient } from './snapshot-client.ts';
+import { startRisks } from './risks.ts';
 import { startUseLog } from './use-log.ts';
 import { createVerifiers } from './verifiers.ts';
 
@@ -87,7 +88,17 @@ function endRevoked(open: Set<OpenRequest>, policies: Policies | undefined, now:
   for (const { holds, abort } of open) if (!holds(policies, now)) abort.abort();
 }
 
-function findProblems(snapshot: SnapshotClient, records: Outbox<Entry>, maxAgeSeconds: number): Problem[] {
+function findProblems({
+  snapshot,
+  records,
+  limiter,
+  maxAgeSeconds,
+}: {
+  snapshot: SnapshotClient;
+  records: Outbox<Entry>;
+  limiter: Limiter;
+  maxAgeSeconds: number;
+}): Problem[] {
   const problems: Problem[] = [];
   if (snapshot.current() === undefined) {
     const age = snapshot.ageSeconds();
@@ -103,6 +114,11 @@ function findProblems(snapshot: SnapshotClient, records: Outbox<Entry>, maxAgeSe
     problems.push({
       code: 'outbox_full',
       message: `${records.pending()} records could not be delivered: ${records.lastFailure() ?? 'unknown reason'}.`,
+    });
+  if (!limiter.everReached())
+    problems.push({
+      code: 'limits_unreachable',
+      message: `The limits that gateways share cannot be had: ${limiter.problem() ?? 'no answer yet'}.`,
     });
   return problems;
 }
@@ -126,15 +142,9 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
       metrics.recordsFailed.inc({ reason: 'rejected' }, count);
     },
   });
-  const ledger = createLedger({
-    reserve: (reservation, limits) => reserve(ledgerPool, reservation, limits),
-    requestsPerTenant: config.degraded.requestsPerTenant,
-    pauseMs: bound.ledgerPause,
-    nowMs: monotonicMs,
-    onFailure: (error) => {
-      logger.warn({ err: error }, 'the ledger did not answer; reduced service');
-    },
-  });
+  const { ledger, close: closeLedger } = createLedgerOf(config, ledgerPool, records, monotonicMs, logger);
+  const clock = { nowMs: monotonicMs, wallMs: () => performance.timeOrigin + performance.now() };
+  const { limiter, views } = await createLimits(config, clock, logger);
   const snapshot = await startSnapshotClient({
     ...config.snapshot,
     publicKey,
@@ -149,15 +159,22 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
         ]);
     },
   });
+  const away = (): string[] => [
+    ...(ledger.away() ? ['ledger'] : []),
+    ...(limiter.away() ? ['limits'] : []),
+    ...(snapshot.ageSeconds() * 1000 > bound.snapshotOld ? ['snapshot'] : []),
+  ];
   const metrics = createMetrics({
     snapshotAgeSeconds: () => snapshot.ageSeconds(),
     outboxPending: () => records.pending(),
     degraded: () => ledger.away(),
+    away,
   });
-  const window = (): Gateway['windows']['infer'] =>
+  const window = (): SlidingWindow =>
     createSlidingWindow({ windowMs: bound.window, maxKeys: bound.windowKeys });
   const { verifiers, spool, close: closeVerifiers } = await createVerifiers(config, logger);
   const uses = startUseLog(recordsPool, logger);
+  const risks = startRisks({ pool: ledgerPool, logger, now: () => Date.now() });
   const gateway: Gateway = {
     hosts: new Set(config.hosts),
     trusted: addressSet(config.trustedProxies),
@@ -168,9 +185,13 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     verifiers,
     spool,
     uses,
+    risks,
     records,
     ledger,
-    windows: { infer: window(), view: window(), refusals: window(), signIn: window() },
+    limiter,
+    views,
+    away,
+    windows: { refusals: window(), signIn: window() },
     endpoints,
     metrics,
     logger,
@@ -181,7 +202,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
   };
   const { server, drain } = createGatewayServer(gateway);
   const probes = createProbeServer(metrics.registry, () =>
-    findProblems(snapshot, records, config.snapshot.maxAgeSeconds),
+    findProblems({ snapshot, records, limiter, maxAgeSeconds: config.snapshot.maxAgeSeconds }),
   );
   const [address, metricsAddress] = [
     await listen(server, config.listen),
@@ -191,9 +212,11 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
 
   return async () => {
     await drain(bound.drain);
+    await limiter.close();
+    await closeLedger();
     await snapshot.stop();
     await endpoints.close();
-    await uses.stop();
+    await Promise.all([uses.stop(), risks.stop()]);
     await closeVerifiers();
     await records.close(2_000);
     await Promise.all([ledgerPool.end(), recordsPool.end(), closeServer(probes, 0)]);

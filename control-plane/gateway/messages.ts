@@ -159,6 +159,11 @@ const catalogue = {
     en: '{reason} Rule: {rule}. Ask an administrator of your tenant if you need this.',
     zh: '您无权执行此操作（规则：{rule}）。如有需要，请联系租户管理员。',
   },
+  second_factor_required: {
+    status: 403,
+    en: 'This needs a second factor (rule {rule}). Sign in again with one.',
+    zh: '此操作需要第二因素验证（规则：{rule}）。请使用第二因素重新登录。',
+  },
   service_unavailable: {
     status: 503,
     en: 'The service cannot be called now: {reason}',
@@ -176,8 +181,28 @@ const catalogue = {
   },
   quota_spent: {
     status: 429,
-    en: 'The quota of {limit} requests a {period} is spent. It is renewed at {resetsAt}.',
-    zh: '{period}配额的 {limit} 次请求已用完，将于 {resetsAt} 重置。',
+    en: 'The quota of {limit} {unit} a {period} for this {scope} is spent, or what is left of it is less than one request may take. It is renewed at {resetsAt}.',
+    zh: '此{scope}的{period}配额（{limit} {unit}）已用完，或剩余部分不足一次请求的最大用量，将于 {resetsAt} 重置。',
+  },
+  too_many_in_flight: {
+    status: 429,
+    en: 'This {scope} has as many {what} in flight as it may: {limit}. Wait for an answer, then send the next request.',
+    zh: '此{scope}同时处理中的{what}已达上限：{limit}。请等待已有请求得到响应后再发送。',
+  },
+  limits_unavailable: {
+    status: 503,
+    en: 'The limits that gateways share cannot be checked at the moment. Try again in {retryAfter} s.',
+    zh: '暂时无法核对各网关共享的限额。请在 {retryAfter} 秒后重试。',
+  },
+  project_unknown: {
+    status: 403,
+    en: 'You are in no project of the name in X-Project. Leave the header out, or name one of yours.',
+    zh: '您不属于 X-Project 所指定的项目。请去掉该请求头，或填写您所在的项目。',
+  },
+  api_unavailable: {
+    status: 503,
+    en: 'The API is away: nothing can be read or changed there. Services go on. Try again in {retryAfter} s.',
+    zh: 'API 暂时不可用，无法读取或更改其中的内容；服务仍可使用。请在 {retryAfter} 秒后重试。',
   },
   ledger_unavailable: {
     status: 503,
@@ -257,14 +282,29 @@ export function refusal(
   });
 }
 
+/** Details that are words of ours, in Chinese. */
+const TRANSLATED = new Set(['period', 'scope', 'unit', 'what']);
+const words: Readonly<Record<string, string>> = {
+  day: '每日',
+  month: '每月',
+  tenant: '租户',
+  project: '项目',
+  user: '用户',
+  service: '服务',
+  requests: '次请求',
+  pixels: '像素',
+  steps: '步',
+  computeMs: '毫秒计算时间',
+};
+
 /** The error's sentence in the reader's language. */
 export function sentence(error: RequestError, language: Language): string {
   if (language === 'en' || !Object.hasOwn(messages, error.code)) return error.message;
-  const { period, ...details } = error.details ?? {};
-  return fill(messages[error.code as MessageCode].zh, {
-    ...details,
-    period: period === 'day' ? '每日' : '每月',
-  });
+  const details = Object.entries(error.details ?? {}).map(([name, value]) => [
+    name,
+    TRANSLATED.has(name) && typeof value === 'string' ? (words[value] ?? value) : value,
+  ]);
+  return fill(messages[error.code as MessageCode].zh, Object.fromEntries(details) as Record<string, unknown>);
 }
 
 /** RFC 9110 §12.5.4, for the two languages there are: Chinese when it is preferred to English. */

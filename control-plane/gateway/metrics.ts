@@ -4,6 +4,7 @@ export interface GatewayState {
   snapshotAgeSeconds: () => number;
   outboxPending: () => number;
   degraded: () => boolean;
+  away: () => string[];
 }
 
 export interface Metrics {
@@ -39,6 +40,16 @@ export function createMetrics(state: GatewayState): Metrics {
     state.outboxPending,
   );
   gauge('imageplane_gateway_degraded', '1 while the ledger is away', () => (state.degraded() ? 1 : 0));
+  new Gauge({
+    name: 'imageplane_gateway_away',
+    help: '1 while it cannot be reached, so that the service is reduced',
+    labelNames: ['what'],
+    registers,
+    collect() {
+      const away = state.away();
+      for (const what of ['ledger', 'limits', 'snapshot']) this.set({ what }, away.includes(what) ? 1 : 0);
+    },
+  });
   return {
     registry,
     requests: new Counter({

@@ -1,15 +1,16 @@
 import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose';
 import type { PrincipalEntry } from '../../contracts/principal.ts';
-import type { ServiceRoute, Snapshot, TenantPolicy } from '../../contracts/snapshot.ts';
+import type { QuotaBound, ServiceRoute, Snapshot, TenantPolicy } from '../../contracts/snapshot.ts';
 import { type AddressSet, addressSet } from '../access/addresses.ts';
-import type { KeyScopes, ServiceConditions } from '../access/decide.ts';
+import { type Access, compileAccess, compileScopes, type KeyScopes } from '../access/compile.ts';
+import { nightOf, type RiskRules } from '../access/risk.ts';
 
 export interface TenantRules {
   limits: TenantPolicy['limits'];
-  allowedAddresses: AddressSet;
   unlimitedAddresses: AddressSet;
   /** Whether local accounts may use HTTP Basic. */
   basic: boolean;
+  risk: RiskRules;
 }
 
 export interface KnownKey {
@@ -17,9 +18,13 @@ export interface KnownKey {
   principal: PrincipalEntry;
   /** Milliseconds since the epoch. */
   expiresAt: number;
+  /** Likewise; undefined when nobody knows. */
+  createdAt: number | undefined;
+  scopes: KeyScopes | undefined;
+  /** The actions of its scopes, for the API. */
+  actions: string[] | undefined;
   /** Wrapped. */
   signingSecret: string | undefined;
-  scopes: KeyScopes;
 }
 
 /** A snapshot made ready for looking things up. Maps, not objects: `__proto__` is no tenant. */
@@ -29,8 +34,8 @@ export interface Policies {
   tenants: ReadonlyMap<string, TenantRules>;
   /** By `{tenant}/{service}`. */
   services: ReadonlyMap<string, ServiceRoute>;
-  /** What each service demands, by the same names. */
-  conditions: ReadonlyMap<string, ServiceConditions>;
+  /** What `decide` goes by. */
+  access: Access;
   principals: ReadonlyMap<string, PrincipalEntry>;
   /** Of people at other issuers: the principals that are theirs. */
   links: ReadonlyMap<string, string>;
@@ -41,27 +46,26 @@ export interface Policies {
   revoked: ReadonlySet<string>;
   keysByHash: ReadonlyMap<string, KnownKey>;
   keysById: ReadonlyMap<string, KnownKey>;
+  /** By `quotaKey`. */
+  quotas: ReadonlyMap<string, readonly QuotaBound[]>;
 }
 
 export function compilePolicies(snapshot: Snapshot): Policies {
   const principals = new Map(Object.entries(snapshot.principals));
   const keysByHash = new Map<string, KnownKey>();
   const keysById = new Map<string, KnownKey>();
-  for (const [hash, { id, principal: principalId, expiresAt, signingSecret, scopes }] of Object.entries(
-    snapshot.keys,
-  )) {
-    const principal = principals.get(principalId);
+  for (const [hash, entry] of Object.entries(snapshot.keys)) {
+    const principal = principals.get(entry.principal);
     if (principal === undefined) continue;
-    const key = {
+    const { id, createdAt, expiresAt, scopes, signingSecret } = entry;
+    const key: KnownKey = {
       id,
       principal,
       expiresAt: expiresAt === undefined ? Infinity : Date.parse(expiresAt),
+      createdAt: createdAt === undefined ? undefined : Date.parse(createdAt),
+      scopes: compileScopes(scopes),
+      actions: scopes?.actions,
       signingSecret,
-      scopes: {
-        services: scopes?.services,
-        actions: scopes?.actions,
-        addresses: scopes?.cidrs === undefined ? undefined : addressSet(scopes.cidrs),
-      },
     };
     keysByHash.set(hash, key);
     keysById.set(id, key);
@@ -74,22 +78,14 @@ export function compilePolicies(snapshot: Snapshot): Policies {
         name,
         {
           limits,
-          allowedAddresses: addressSet(access.allowedCidrs),
           unlimitedAddresses: addressSet(access.unlimitedCidrs),
           basic: access.basic,
+          risk: { action: access.risk.action, isNight: nightOf(access.risk.timeZone) },
         },
       ]),
     ),
     services: new Map(Object.entries(snapshot.services)),
-    conditions: new Map(
-      Object.entries(snapshot.services).map(([id, { access }]) => [
-        id,
-        {
-          minimumRole: access.minimumRole,
-          addressSets: access.addressSets.map((cidrs) => addressSet(cidrs)),
-        },
-      ]),
-    ),
+    access: compileAccess(snapshot),
     principals,
     links: new Map(Object.entries(snapshot.links)),
     issuers: snapshot.issuers,
@@ -97,5 +93,15 @@ export function compilePolicies(snapshot: Snapshot): Policies {
     revoked: new Set(snapshot.sessions.revoked),
     keysByHash,
     keysById,
+    quotas: Map.groupBy(snapshot.quotas, quotaKey),
   };
+}
+
+/** Names whose bounds they are. */
+export function quotaKey({
+  tenant,
+  scope,
+  subject,
+}: Pick<QuotaBound, 'tenant' | 'scope' | 'subject'>): string {
+  return JSON.stringify([tenant, scope, subject]);
 }

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { signAssertion } from '../../contracts/assertion.ts';
+import { API_AUDIENCE, AUTH_AUDIENCE, signAssertion } from '../../contracts/assertion.ts';
 import { header } from '../../contracts/headers.ts';
 import type { Admission } from './admission.ts';
 import { authRequestHeaders } from './auth-forward.ts';
 import type { Authenticated } from './authenticate.ts';
 import { cookiesForService, scopedSetCookie } from './cookies.ts';
+import { circumstancesOf } from './demand.ts';
 import type { Endpoint } from './endpoints.ts';
 import { audit, type Exchange, type Gateway, type Outcome } from './exchange.ts';
 import { forward, type ForwardResult } from './forward.ts';
@@ -43,10 +44,14 @@ async function upstreamHeaders(
   path: string,
 ): Promise<string[]> {
   if (authenticated === undefined) return authRequestHeaders(gateway, exchange, endpoint.url.host, path);
-  const { principal } = authenticated;
+  const { principal, key } = authenticated;
+  const limited = key?.actions === undefined ? principal : { ...principal, actions: key.actions };
   const { id, client, host, method, rawHeaders } = exchange;
   const assertion = await signAssertion(
-    { aud: destination.audience, jti: id, htm: method, htu: path, principal },
+    {
+      ...{ aud: destination.audience, jti: id, htm: method, htu: path, principal: limited },
+      ...(destination.audience === API_AUDIENCE ? circumstancesOf(exchange, authenticated) : {}),
+    },
     gateway.signingKey,
     gateway.now(),
   );
@@ -59,6 +64,7 @@ async function upstreamHeaders(
     ...(cookies === undefined || !destination.pages ? [] : ['cookie', cookies]),
     ...[header.requestId, id],
     ...[header.assertion, assertion],
+    ...(destination.audience === API_AUDIENCE ? [header.degraded, gateway.away().join(', ')] : []),
     ...['x-forwarded-for', client.address],
     ...['x-forwarded-proto', client.secure ? 'https' : 'http'],
     ...['x-forwarded-host', host],
@@ -96,6 +102,9 @@ function answerHeaders(
   return headers;
 }
 
+/** Where the API answers, whose absence is no fault of the caller's services. */
+const OURS: ReadonlySet<string> = new Set([API_AUDIENCE, AUTH_AUDIENCE]);
+
 export type Connection =
   | {
       kind: 'http';
@@ -118,6 +127,7 @@ export async function serveCall(
   const { destination, admission } = call;
   const endpoint = endpoints.pick(destination.endpoints);
   if (endpoint === undefined) {
+    admission.release();
     await admission.settle('failed');
     throw refusal('service_busy', { retryAfter: 2 });
   }
@@ -127,6 +137,9 @@ export async function serveCall(
   endpoint.open++;
   let startedMs = monotonicMs();
   let settling: Promise<void> | undefined;
+  /** 2xx and 3xx are charged; 4xx, 5xx, and no answer at all are released. */
+  const settle = (status: number): Promise<void> =>
+    admission.settle(status < 400 ? 'succeeded' : 'failed', monotonicMs() - startedMs);
   try {
     const path = endpoint.url.pathname.replace(/\/$/, '') + destination.rest;
     const common = {
@@ -139,7 +152,7 @@ export async function serveCall(
       responseHeaders: (raw: string[]) => answerHeaders(raw, exchange, call, endpoint),
       onAnswer: (status: number, stream: boolean) => {
         // The end of a stream may be hours away; an answer with a known end is settled by how it ends.
-        if (stream) settling = admission.settle(status < 400 ? 'succeeded' : 'failed');
+        if (stream) settling = settle(status);
       },
     };
     startedMs = monotonicMs();
@@ -159,43 +172,46 @@ export async function serveCall(
             },
             beforeEnd: async (status) => {
               exchange.serviceMs = monotonicMs() - startedMs;
-              await Promise.all([
-                admission.settle(status < 400 ? 'succeeded' : 'failed'),
-                audit(gateway, exchange, { status }),
-              ]);
+              await Promise.all([settle(status), audit(gateway, exchange, { status })]);
             },
           });
     if (result.kind === 'failed' && result.unreachable) endpoints.failed(endpoint);
     await settling;
     // A container reports no usage, so what it was given to do counts.
     const unanswered = result.kind === 'client-gone' && result.status === undefined;
-    if (unanswered && exchange.reachedService && destination.pages) await admission.settle('succeeded');
-    return await concludeCall(result, admission);
+    if (unanswered && exchange.reachedService && destination.pages) await settle(200);
+    return await concludeCall(result, call, settle);
   } catch (error) {
     await admission.settle('failed');
     throw error;
   } finally {
     if (exchange.serviceMs === 0) exchange.serviceMs = monotonicMs() - startedMs;
+    admission.release();
     endpoint.open--;
     open.delete(entry);
   }
 }
 
-/** 2xx and 3xx are charged; 4xx, 5xx, and no answer at all are released. */
-async function concludeCall(result: ForwardResult | UpgradeResult, admission: Admission): Promise<Outcome> {
+async function concludeCall(
+  result: ForwardResult | UpgradeResult,
+  { destination, admission }: Call,
+  settle: (status: number) => Promise<void>,
+): Promise<Outcome> {
   switch (result.kind) {
     case 'completed':
-      await admission.settle(result.status < 400 ? 'succeeded' : 'failed');
+      await settle(result.status);
       return { status: result.status };
     case 'broken':
       await admission.settle('failed');
       return { status: result.status, code: 'upstream_failed' };
     case 'client-gone':
       // Without an answer only the service knows whether it did the work: its usage event says so.
-      if (result.status !== undefined) await admission.settle(result.status < 400 ? 'succeeded' : 'failed');
+      if (result.status !== undefined) await settle(result.status);
       return { status: 499 };
     case 'failed':
       await admission.settle('failed');
+      if (result.unreachable && OURS.has(destination.audience))
+        throw refusal('api_unavailable', { retryAfter: 5 });
       throw result.error;
   }
 }

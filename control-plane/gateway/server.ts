@@ -249,6 +249,7 @@ function begin(gateway: Gateway, request: IncomingMessage, upgrade: boolean): Ex
     readBody: undefined,
     spooled: undefined,
     keyId: undefined,
+    admittedAt: undefined,
     refusedWith: undefined,
   };
 }

@@ -1,19 +1,20 @@
 import { API_AUDIENCE, AUTH_AUDIENCE } from '../../contracts/assertion.ts';
 import type { ServiceRoute } from '../../contracts/snapshot.ts';
-import { decide, type Resource, type ServiceConditions } from '../access/decide.ts';
+import type { Resource } from '../access/decide.ts';
 import type { Action } from '../access/roles.ts';
-import { admit } from './admission.ts';
+import { ADMITTED, admit } from './admission.ts';
 import { checkAuthRequest } from './auth-forward.ts';
 import { type Authenticated, authenticate, isNewerSession } from './authenticate.ts';
 import { bound } from './config.ts';
 import { type Credential, credentialOf } from './credentials.ts';
 import { countSignIn } from './attempts.ts';
+import { demand } from './demand.ts';
 import { isSameOrigin } from './edge.ts';
 import type { Exchange, Gateway } from './exchange.ts';
 import { valuesOf } from './headers.ts';
 import { refusal } from './messages.ts';
 import { EMPTY_SHA256 } from '../identity/signing/signature.ts';
-import type { Policies, TenantRules } from './policies.ts';
+import type { Policies } from './policies.ts';
 import type { Call, Destination } from './serve-call.ts';
 import type { SignedTarget } from './signatures.ts';
 import type { Route } from './target.ts';
@@ -104,29 +105,6 @@ async function checkSignedBody(
   throw refusal('body_hash_wrong');
 }
 
-/** Asks `decide`, and turns a no into an answer that tells a stranger nothing about another tenant. */
-function demand(
-  exchange: Exchange,
-  { principal, key }: Authenticated,
-  action: Action,
-  resource: Resource,
-  { tenant: rules, service }: { tenant: TenantRules | undefined; service?: ServiceConditions | undefined },
-): TenantRules {
-  exchange.action = action;
-  exchange.resource = `${resource.kind}:${resource.tenant}${resource.name === undefined ? '' : `/${resource.name}`}`;
-  const decision = decide(principal, action, resource, {
-    address: exchange.client.address,
-    tenant: rules,
-    ...(service === undefined ? {} : { service }),
-    ...(key === undefined ? {} : { scopes: key.scopes }),
-  });
-  exchange.rule = decision.rule;
-  if (decision.rule === 'tenant-isolation') throw refusal('service_not_found');
-  if (!decision.allow || rules === undefined)
-    throw refusal('access_denied', { rule: decision.rule, reason: decision.reason });
-  return rules;
-}
-
 /** A service's call: authenticate, decide, check, limit, reserve. @throws RequestError */
 export async function prepareServiceCall(
   gateway: Gateway,
@@ -146,9 +124,11 @@ export async function prepareServiceCall(
   const safe = SAFE.has(exchange.method) && !exchange.upgrade;
   const action: Action = service?.engine === 'container' && safe ? 'view' : 'infer';
   const resource: Resource = { kind: 'service', tenant: route.tenant, name: route.service };
-  const rules = demand(exchange, authenticated, action, resource, {
-    tenant: policies.tenants.get(route.tenant),
-    service: policies.conditions.get(`${route.tenant}/${route.service}`),
+  const { rules, factor, holds } = await demand(gateway, exchange, {
+    policies,
+    authenticated,
+    action,
+    resource,
   });
   if (service === undefined) {
     exchange.rule = 'service-unknown';
@@ -164,8 +144,13 @@ export async function prepareServiceCall(
   checkDestination(exchange, destination, service.unavailable);
   await checkSignedBody(exchange, credential, destination.maxBodyBytes);
   exchange.allowed = true;
-  const admission = await admit(gateway, exchange, principal, rules, { action, service: route.service });
-  return { authenticated, destination, admission };
+  const admission = await admit(gateway, exchange, principal, {
+    policies,
+    rules,
+    factor,
+    ...(action === 'infer' ? { service } : {}),
+  });
+  return { authenticated: { ...authenticated, holds }, destination, admission };
 }
 
 function destinationOf(
@@ -211,9 +196,8 @@ export async function prepareApiCall(gateway: Gateway, exchange: Exchange): Prom
   );
   const { principal } = authenticated;
   const resource: Resource = { kind: 'api', tenant: principal.tenant };
-  const rules = demand(exchange, authenticated, 'api:call', resource, {
-    tenant: policies.tenants.get(principal.tenant),
-  });
+  const asked = { policies, authenticated, action: 'api:call' as const, resource };
+  const { rules, factor, holds } = await demand(gateway, exchange, asked);
   const destination: Destination = {
     endpoints: [gateway.apiUrl],
     audience: API_AUDIENCE,
@@ -225,8 +209,8 @@ export async function prepareApiCall(gateway: Gateway, exchange: Exchange): Prom
   checkDestination(exchange, destination, undefined);
   await checkSignedBody(exchange, credential, destination.maxBodyBytes);
   exchange.allowed = true;
-  const admission = await admit(gateway, exchange, principal, rules, { action: 'api:call', service: '' });
-  return { authenticated, destination, admission };
+  const admission = await admit(gateway, exchange, principal, { policies, rules, factor });
+  return { authenticated: { ...authenticated, holds }, destination, admission };
 }
 
 /** Signing in and out, which the API does: nobody is known yet, so the address is what is bounded. @throws RequestError */
@@ -243,6 +227,5 @@ export function prepareAuthCall(gateway: Gateway, exchange: Exchange): Call {
     timeoutMs: bound.apiTimeout,
   };
   checkDestination(exchange, destination, undefined);
-  const admission = { headers: {}, settle: () => Promise.resolve() };
-  return { authenticated: undefined, destination, admission };
+  return { authenticated: undefined, destination, admission: ADMITTED };
 }

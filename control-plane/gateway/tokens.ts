@@ -188,5 +188,7 @@ export function principalOf(
     department: person.department,
     role: highest,
     epoch: 0,
+    customRoles: [],
+    projects: [],
   };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { rateLimitHeaders } from './headers.ts';
-import { createSlidingWindow } from './sliding-window.ts';
+import { createSlidingWindow, type WindowAnswer } from './sliding-window.ts';
 
 const WINDOW = 1_000;
 
@@ -87,11 +87,13 @@ describe('createSlidingWindow', () => {
 describe('rateLimitHeaders', () => {
   it('says what is left, of what, and when more comes, in whole seconds rounded up', () => {
     const window = createSlidingWindow({ windowMs: 60_000, maxKeys: 1 });
-    assert.deepEqual(rateLimitHeaders('requests', 60_000, window.take('k', 1, 0)), {
+    const headers = (answer: WindowAnswer): Record<string, string> =>
+      rateLimitHeaders('requests', 60_000, answer);
+    assert.deepEqual(headers(window.take('k', 1, 0)), {
       ratelimit: '"requests";r=0;t=60',
       'ratelimit-policy': '"requests";q=1;w=60',
     });
-    assert.deepEqual(rateLimitHeaders('requests', 60_000, window.take('k', 1, 59_500)), {
+    assert.deepEqual(headers(window.take('k', 1, 59_500)), {
       ratelimit: '"requests";r=0;t=1',
       'ratelimit-policy': '"requests";q=1;w=60',
       'retry-after': '1',

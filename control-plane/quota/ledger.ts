@@ -1,71 +1,83 @@
 import type { ClientBase, Pool } from 'pg';
+import type { Amounts, Bound, Period, Scope, Unit } from './units.ts';
 
 type Database = Pick<Pool | ClientBase, 'query'>;
 
-/** Bounds of a calendar day and month in UTC, in requests; 0 is no bound. */
-export interface QuotaLimits {
-  day: number;
-  month: number;
-}
-
-export interface Reservation {
+/** What is held for a request before it is served: its worst case. */
+export interface Reservation extends Amounts {
   /** The request's id, UUIDv7: reserving it again changes nothing. */
   id: string;
   tenant: string;
+  /** Empty when the request belongs to none. */
+  project: string;
   service: string;
+  /** Empty for a lease, which a gateway holds for its tenant. */
   principal: string;
-  requests: number;
 }
 
 export type ReserveResult =
   | { admitted: true }
-  | { admitted: false; period: 'day' | 'month'; limit: number; used: number; resetsAt: Date };
+  | {
+      admitted: false;
+      scope: Scope;
+      period: Period;
+      unit: Unit;
+      limit: number;
+      used: number;
+      resetsAt: Date;
+    };
 
-/** Takes from the quota before the work, or says which bound is spent. One statement; exact under concurrency. */
+/** Until a reservation that nobody settled is given back. */
+const RESERVED_SECONDS = 900;
+/** A lease outlives the 15 minutes for which a gateway goes on without the ledger. */
+export const LEASE_SECONDS = 1200;
+
+/** Takes from the quotas before the work, or says which bound is spent. One statement; exact under concurrency. */
 export async function reserve(
   db: Database,
   reservation: Reservation,
-  limits: QuotaLimits,
+  bounds: readonly Bound[],
 ): Promise<ReserveResult> {
+  const seconds = reservation.principal === '' ? LEASE_SECONDS : RESERVED_SECONDS;
   const { rows } = await db.query<{
     admitted: boolean;
-    period: 'day' | 'month';
+    scope: Scope;
+    period: Period;
+    unit: Unit;
     used: string;
     bound: string;
     resets_at: Date;
   }>({
     name: 'reserve',
-    text: 'SELECT * FROM imageplane.reserve($1, $2, $3, $4, $5, $6, $7)',
-    values: [
-      reservation.id,
-      reservation.tenant,
-      reservation.service,
-      reservation.principal,
-      reservation.requests,
-      limits.day,
-      limits.month,
-    ],
+    text: 'SELECT * FROM imageplane.reserve($1::jsonb, $2::jsonb)',
+    values: [JSON.stringify({ ...reservation, seconds }), JSON.stringify(bounds)],
   });
   const [row] = rows;
   if (row === undefined) throw new Error('imageplane.reserve gave no row');
   if (row.admitted) return { admitted: true };
-  return {
-    admitted: false,
-    period: row.period,
-    limit: Number(row.bound),
-    used: Number(row.used),
-    resetsAt: row.resets_at,
-  };
+  const { scope, period, unit, resets_at: resetsAt } = row;
+  return { admitted: false, scope, period, unit, limit: Number(row.bound), used: Number(row.used), resetsAt };
+}
+
+/** Keeps the leases for another `LEASE_SECONDS`. Gives the ids of those that had not expired. */
+export async function renewLeases(db: Database, ids: readonly string[]): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>({
+    name: 'renew_leases',
+    text: 'SELECT imageplane.renew_leases($1::uuid[]) AS id',
+    values: [ids],
+  });
+  return rows.map(({ id }) => id);
 }
 
 /**
  * What became of a reservation, as the gateway saw it. `charge` carries the whole reservation: work that was admitted
- * while the ledger was away and is entered afterwards, over the bound if need be.
+ * while the ledger was away and is entered afterwards; what it took from a lease, the lease no longer holds.
+ * `computeMs` of `charged` is what the gateway measured of a service that reports no usage.
  */
 export type Settlement =
-  | { kind: 'charged'; id: string }
+  | { kind: 'charged'; id: string; computeMs?: number }
   | { kind: 'released'; id: string }
-  | ({ kind: 'charge'; at: string } & Reservation);
+  | ({ kind: 'charge'; at: string; lease?: string } & Reservation);
 
 /** Each settlement counts once, however often it is sent. A usage event that says otherwise wins. */
 export async function settle(db: Database, settlements: Settlement[]): Promise<void> {

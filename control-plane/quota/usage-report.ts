@@ -4,6 +4,7 @@ import type { Database } from '../database/schema.ts';
 export interface UsageTotals {
   requests: number;
   megapixels: number;
+  steps: number;
   computeSeconds: number;
 }
 
@@ -25,26 +26,35 @@ export async function usageReport(
 ): Promise<UsageReport> {
   const startOfDay = now.toISOString().slice(0, 10);
   const startOfMonth = `${startOfDay.slice(0, 7)}-01`;
-  const counters = await db
-    .selectFrom('quota_counter')
-    .select(['period', 'requests', 'pixels', 'compute_ms'])
-    .where('tenant', '=', of.tenant)
-    .where((where) =>
-      where.or([
-        where.and({ period: 'day', starts_on: startOfDay }),
-        where.and({ period: 'month', starts_on: startOfMonth }),
-      ]),
-    )
-    .execute();
+  const sums = [
+    sql<string>`coalesce(sum(requests), 0)`.as('requests'),
+    sql<string>`coalesce(sum(pixels), 0)`.as('pixels'),
+    sql<string>`coalesce(sum(steps), 0)`.as('steps'),
+    sql<string>`coalesce(sum(compute_ms), 0)`.as('compute_ms'),
+  ] as const;
+  const totals = async (startsOn: string): Promise<UsageTotals> => {
+    const used = await db
+      .selectFrom('usage_daily')
+      .select(sums)
+      .where('tenant', '=', of.tenant)
+      .where('day', '>=', startsOn)
+      .executeTakeFirst();
+    // What is in flight counts as a request already; what it takes is not known yet. Leases are no requests.
+    const open = await db
+      .selectFrom('reservation')
+      .select(sums[0])
+      .where('tenant', '=', of.tenant)
+      .where('state', '=', 'reserved')
+      .where('principal', '<>', '')
+      .where('day', '>=', startsOn)
+      .executeTakeFirst();
+    const known = toTotals(used);
+    return { ...known, requests: known.requests + Number(open?.requests ?? 0) };
+  };
   let breakdown = db
     .selectFrom('usage_daily')
     .select(['service', 'principal'])
-    .select([
-      sql<string>`sum(requests)`.as('requests'),
-      sql<string>`sum(failures)`.as('failures'),
-      sql<string>`sum(pixels)`.as('pixels'),
-      sql<string>`sum(compute_ms)`.as('compute_ms'),
-    ])
+    .select([...sums, sql<string>`sum(failures)`.as('failures')])
     .where('tenant', '=', of.tenant)
     .where('day', '>=', startOfMonth)
     .groupBy(['service', 'principal'])
@@ -52,12 +62,10 @@ export async function usageReport(
     .limit(1000);
   if (of.principal !== undefined) breakdown = breakdown.where('principal', '=', of.principal);
   const rows = await breakdown.execute();
-  const totals = (period: 'day' | 'month'): UsageTotals =>
-    toTotals(counters.find((row) => row.period === period));
   return {
     tenant: of.tenant,
-    day: { startsOn: startOfDay, limit: limits.day, ...totals('day') },
-    month: { startsOn: startOfMonth, limit: limits.month, ...totals('month') },
+    day: { startsOn: startOfDay, limit: limits.day, ...(await totals(startOfDay)) },
+    month: { startsOn: startOfMonth, limit: limits.month, ...(await totals(startOfMonth)) },
     byServiceAndPrincipal: rows.map((row) => ({
       service: row.service,
       principal: row.principal,
@@ -67,10 +75,13 @@ export async function usageReport(
   };
 }
 
-function toTotals(row: { requests: string; pixels: string; compute_ms: string } | undefined): UsageTotals {
+function toTotals(
+  row: { requests: string; pixels: string; steps: string; compute_ms: string } | undefined,
+): UsageTotals {
   return {
     requests: Number(row?.requests ?? 0),
     megapixels: Number(row?.pixels ?? 0) / 1e6,
+    steps: Number(row?.steps ?? 0),
     computeSeconds: Number(row?.compute_ms ?? 0) / 1e3,
   };
 }

@@ -59,7 +59,7 @@ describe('the documents', () => {
       } finally {
         for (const name of ['cutout.png', 'cutout.webp']) await rm(`${checkout}/${name}`, { force: true });
         // Both languages start from the same count.
-        await product.database.query('TRUNCATE imageplane.usage_daily, imageplane.quota_counter');
+        await product.database.query('TRUNCATE imageplane.usage_daily');
       }
     });
 

@@ -60,7 +60,8 @@ async function send(service: string): Promise<Answer> {
       status: response.status,
       id: response.headers.get('x-request-id') ?? '',
       code,
-      degraded: response.headers.has('x-imageplane-degraded'),
+      // Served on the allowance, that is: refusals say it too.
+      degraded: response.ok && response.headers.has('x-imageplane-degraded'),
     };
   } catch {
     return { status: 0, id: '', code: 'connection', degraded: false };

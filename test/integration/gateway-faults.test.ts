@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { v7 as uuidv7 } from 'uuid';
 import { deliverEntries } from '../../control-plane/gateway/records.ts';
+import { NOTHING } from '../../control-plane/quota/units.ts';
 import { createLogger } from '../../foundation/logger.ts';
 import { until } from '../support/program.ts';
 import { createClient, codeOf, type Client } from './gateway/client.ts';
@@ -138,7 +139,7 @@ describe('faults', () => {
     const id = uuidv7();
     const rejected: number[] = [];
     const charge = { kind: 'charge', at: new Date().toISOString(), tenant: 'burp' } as const;
-    const details = { service: 'cutout', principal: 'bob', requests: 1 };
+    const details = { ...NOTHING, project: '', service: 'cutout', principal: 'bob', requests: 1 };
     await deliverEntries(
       [
         { settlement: { kind: 'charged', id: 'not a uuid' } },

@@ -6,11 +6,13 @@ import { v7 as uuidv7 } from 'uuid';
 import { appendAudit } from '../../control-plane/audit/record.ts';
 import { migrate } from '../../control-plane/database/migrate.ts';
 import { reserve, settle, type Settlement } from '../../control-plane/quota/ledger.ts';
+import { type Bound, NOTHING } from '../../control-plane/quota/units.ts';
 import { recordUsage } from '../../control-plane/quota/usage-events.ts';
 import type { UsageEvent } from '../../contracts/usage-event.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 
-const FREE = { day: 0, month: 0 };
+const FREE: Bound[] = [];
+const bounded = (period: Bound['period'], requests: number): Bound => ({ scope: 'tenant', period, requests });
 
 let postgres: TestPostgres;
 let owner: pg.Pool;
@@ -37,8 +39,10 @@ after(async () => {
 });
 
 const reservation = (id: string, tenant: string) => ({
+  ...NOTHING,
   id,
   tenant,
+  project: '',
   service: 'cutout',
   principal: 'p',
   requests: 1,
@@ -93,7 +97,7 @@ describe('the ledger', () => {
     const tenant = newTenant();
     const results = await Promise.all(
       Array.from({ length: 200 }, () =>
-        reserve(gateway, reservation(uuidv7(), tenant), { day: 37, month: 0 }),
+        reserve(gateway, reservation(uuidv7(), tenant), [bounded('day', 37)]),
       ),
     );
     assert.equal(results.filter(({ admitted }) => admitted).length, 37);
@@ -102,8 +106,11 @@ describe('the ledger', () => {
 
   it('says which bound is spent and when it resets, and a refusal takes nothing', async () => {
     const tenant = newTenant();
-    await reserve(gateway, reservation(uuidv7(), tenant), { day: 10, month: 1 });
-    const refused = await reserve(gateway, reservation(uuidv7(), tenant), { day: 10, month: 1 });
+    await reserve(gateway, reservation(uuidv7(), tenant), [bounded('day', 10), bounded('month', 1)]);
+    const refused = await reserve(gateway, reservation(uuidv7(), tenant), [
+      bounded('day', 10),
+      bounded('month', 1),
+    ]);
     assert.ok(!refused.admitted);
     assert.equal(refused.period, 'month');
     assert.equal(refused.limit, 1);
@@ -214,7 +221,9 @@ describe('the ledger', () => {
       'UPDATE imageplane.quota_counter SET requests = 0',
       'DELETE FROM imageplane.audit_record',
       `SELECT imageplane.record_usage('[]')`,
-      `SELECT imageplane.take('t', 'day', now()::date, 1, 0)`,
+      `SELECT imageplane.expire_reservations(now())`,
+      `SELECT imageplane.reconcile_quota(now())`,
+      'UPDATE imageplane.quota_balance SET requests = 0',
       'CREATE TABLE imageplane.mine ()',
       'CREATE TABLE public.mine ()',
     ])

@@ -6,11 +6,11 @@ import { RequestError } from '../../../foundation/errors.ts';
 import type { ReplayCache } from '../../../foundation/replay-cache.ts';
 import type { SlidingWindow } from '../../limits/sliding-window.ts';
 import type { SessionIssuer } from '../../identity/sessions.ts';
-import type { ApiContext } from '../routes/support.ts';
+import type { BaseContext } from '../routes/support.ts';
 import type { RecheckContext } from './recheck.ts';
 
 /** What every route of `/auth` is given. */
-export interface AuthContext extends ApiContext, RecheckContext {
+export interface AuthContext extends BaseContext, RecheckContext {
   sessions: SessionIssuer;
   /** Verifies the cookies that `sessions` makes. */
   sessionKeys: JWTVerifyGetKey;

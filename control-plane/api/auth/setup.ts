@@ -10,7 +10,7 @@ import type { TenantGroups } from '../../identity/providers/membership.ts';
 import type { SessionKey } from '../../identity/sessions.ts';
 import { createWrapper } from '../../identity/signing/wrap.ts';
 import type { ApiConfig } from '../config.ts';
-import type { ApiContext } from '../routes/support.ts';
+import type { BaseContext } from '../routes/support.ts';
 import type { AuthContext } from './context.ts';
 
 const ATTEMPTS_MS = 15 * 60_000;
@@ -19,7 +19,7 @@ const ATTEMPT_KEYS = 20_000;
 /** What `/auth` needs, from the configuration. @throws UsageError */
 export async function createAuthContext(
   config: Pick<ApiConfig, 'identityProviders' | 'recheck' | 'sessions'>,
-  context: ApiContext & Pick<AuthContext, 'logger'> & { tenantGroups: TenantGroups },
+  context: BaseContext & Pick<AuthContext, 'logger'> & { tenantGroups: TenantGroups },
 ): Promise<AuthContext> {
   const { surroundings, logger, tenantGroups } = context;
   const { now, newId, randomBytes } = surroundings;

@@ -26,7 +26,7 @@ export const keyRoutes: Routes = (app, { db, surroundings }) => {
     const caller = callerOf(request).principal;
     demand(caller, 'keys:manage', 'key');
     const wanted = parse(newKey, request.body);
-    if (!canGrant(caller.role, wanted.role))
+    if (!canGrant(caller.role, wanted.role, caller.actions))
       throw new RequestError(
         403,
         'grant_exceeds_own',

@@ -1,17 +1,26 @@
 import type { Express } from 'express';
 import type { z } from 'zod';
-import type { Principal } from '../../../contracts/principal.ts';
+import type { AssertionClaims } from '../../../contracts/assertion.ts';
 import type { Snapshot } from '../../../contracts/snapshot.ts';
 import { RequestError } from '../../../foundation/errors.ts';
-import { addressSet } from '../../access/addresses.ts';
-import { type Decision, decide, type Resource } from '../../access/decide.ts';
+import { compileScopes, openTenant } from '../../access/compile.ts';
+import { type AccessContext, type Decision, decide, type Resource } from '../../access/decide.ts';
 import type { Action } from '../../access/roles.ts';
 import type { Database } from '../../database/schema.ts';
+import type { modelsOf } from '../compile.ts';
 import type { IdentityTools } from '../identity-tools.ts';
 import type { Surroundings } from '../keys.ts';
 
+/** Who makes the request, with the actions that its key is limited to, if it is. */
+export type Caller = AssertionClaims['principal'];
+
 /** What every route of `/api/v1` is given. */
-export interface ApiContext {
+export interface ApiContext extends BaseContext {
+  /** What git declares besides tenants. */
+  declared: { services: Snapshot['services']; models: ReturnType<typeof modelsOf> };
+}
+
+export interface BaseContext {
   db: Database;
   tenants: Snapshot['tenants'];
   surroundings: Surroundings;
@@ -21,17 +30,22 @@ export interface ApiContext {
 /** One file of `routes/` adds the routes of one subject. */
 export type Routes = (app: Express, context: ApiContext) => void;
 
-/** The address was judged by the gateway, before the request came here. */
-const FROM_GATEWAY = { address: '', tenant: { allowedAddresses: addressSet([]) } };
+/** Where, when and how was judged by the gateway, before the request came here. What is left is the key's scopes. */
+function fromGateway({ actions }: Caller): AccessContext {
+  const open = { tenant: openTenant, at: 0, address: '', secondFactor: true };
+  return actions === undefined
+    ? open
+    : { ...open, key: { createdAt: undefined, scopes: compileScopes({ actions }) } };
+}
 
 export function decisionFor(
-  caller: Principal,
+  caller: Caller,
   action: Action,
   kind: Resource['kind'],
   owner?: string,
 ): Decision {
   const resource = { kind, tenant: caller.tenant, ...(owner === undefined ? {} : { owner }) };
-  return decide(caller, action, resource, FROM_GATEWAY);
+  return decide(caller, action, resource, fromGateway(caller));
 }
 
 /** @throws RequestError 403 not_allowed, with the rule and the reason. */
