@@ -1,6 +1,7 @@
 import type { Principal, Role } from '../../contracts/principal.ts';
 import type { TenantPolicy } from '../../contracts/snapshot.ts';
 import { sha256Hex } from '../../foundation/secret.ts';
+import { administrators } from '../access/roles.ts';
 import { appendAuditIn } from '../audit/record.ts';
 import type { Database } from '../database/schema.ts';
 import { takeRecoveryCode, takeStep } from '../identity/accounts/factor-store.ts';
@@ -45,11 +46,9 @@ export interface SignedIn {
 type Refusal =
   'unknown' | 'inactive' | 'waiting' | 'password' | 'code' | 'factor-missing' | 'factor-not-enrolled';
 
-const ADMINISTRATORS: readonly Role[] = ['platform-admin', 'tenant-admin'];
-
 /** A password of an administrator is never enough; a tenant may demand more of the others too. */
 export function needsSecondFactor(role: Role, policy: TenantPolicy | undefined): boolean {
-  return ADMINISTRATORS.includes(role) || policy?.access.secondFactor === 'Always';
+  return administrators.has(role) || policy?.access.secondFactor === 'Always';
 }
 
 /**

@@ -20,8 +20,11 @@ const migrations = {
   '0007-access': { up: access },
 };
 
-/** Brings the database to the newest schema. Safe to run from several processes at once: kysely takes a lock. */
-export async function migrate(pool: pg.Pool): Promise<string[]> {
+/**
+ * Brings the database to the newest schema, or to `target`. Gives the names of the migrations it ran. Safe to run from
+ * several processes at once: kysely takes a lock.
+ */
+export async function migrate(pool: pg.Pool, target?: keyof typeof migrations): Promise<string[]> {
   await pool.query('CREATE SCHEMA IF NOT EXISTS imageplane');
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   const migrator = new Migrator({
@@ -29,7 +32,9 @@ export async function migrate(pool: pg.Pool): Promise<string[]> {
     migrationTableSchema: 'imageplane',
     provider: { getMigrations: () => Promise.resolve(migrations) },
   });
-  const { error, results = [] } = await migrator.migrateToLatest();
+  const { error, results = [] } = await (target === undefined
+    ? migrator.migrateToLatest()
+    : migrator.migrateTo(target));
   const failed = results.find(({ status }) => status === 'Error');
   if (error !== undefined)
     throw new Error(`Migration ${failed?.migrationName ?? ''} failed`, { cause: error });

@@ -1,12 +1,9 @@
 import type { Grant } from '../../contracts/access.ts';
-import { snapshot, type SnapshotInput } from '../../contracts/snapshot.ts';
+import type { PrincipalEntry } from '../../contracts/principal.ts';
+import { type Snapshot, snapshot, type SnapshotInput } from '../../contracts/snapshot.ts';
 import { compileAccess } from '../../control-plane/access/compile.ts';
-import {
-  type AccessContext,
-  decide,
-  type Resource,
-  type Subject,
-} from '../../control-plane/access/decide.ts';
+import { decide, type Resource } from '../../control-plane/access/decide.ts';
+import { type Asked, type Declared, mayByDocument } from '../support/access-reference.ts';
 
 /** What deciding costs, in microseconds for each decision: the median of some rounds. */
 export interface DecideCost {
@@ -15,6 +12,8 @@ export interface DecideCost {
   usual: number;
   /** One that has every custom role of the tenant; each would allow it, and the conditions of none hold. */
   worst: number;
+  /** The same principal's, by the naive reference of the tests. */
+  naive: number;
   /** The gateway's whole cost of making a snapshot ready, in milliseconds. */
   compileMs: number;
 }
@@ -106,8 +105,23 @@ function world(grants: number): SnapshotInput {
   };
 }
 
-function costOf(ask: () => boolean, rounds: number): number {
-  const each = 2_000;
+/** The same world, as the reference reads it. */
+function declaredOf({ services, roles, grants, tenants }: Snapshot): Declared {
+  const { access } = Object.values(tenants)[0] ?? {};
+  if (access === undefined) throw new Error('the measured world has a tenant');
+  const { allowedCidrs, intranetCidrs, timeWindows, secondFactor } = access;
+  return {
+    tenants: { acme: { allowedCidrs, intranetCidrs, timeWindows, secondFactor, maxKeyAgeDays: undefined } },
+    services: Object.values(services).map(({ tenant, name, model, access: { addressSets } }) => ({
+      ...{ tenant, name, model, addressSets },
+      ...{ minimumRole: undefined, conditions: undefined },
+    })),
+    roles: Object.values(roles),
+    grants,
+  };
+}
+
+function costOf(ask: () => boolean, rounds: number, each = 2_000): number {
   const times: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const start = performance.now();
@@ -123,37 +137,39 @@ export function measureDecide(grants: number, rounds = 25): DecideCost {
   const start = performance.now();
   const access = compileAccess(parsed);
   const compileMs = performance.now() - start;
-  const person: Subject = {
-    id: 'u1',
-    tenant: 'acme',
-    kind: 'user',
-    name: 'U',
-    department: '',
-    role: 'guest',
+  const person: PrincipalEntry = {
+    ...{ id: 'u1', tenant: 'acme', kind: 'user', name: 'U', department: '', role: 'guest' },
+    ...{ epoch: 0, customRoles: ['r1', 'r2', 'r3'], projects: ['p4'] },
   };
-  const usual: Subject = { ...person, customRoles: ['r1', 'r2', 'r3'], projects: ['p4'] };
-  const worst: Subject = {
+  const worst: PrincipalEntry = {
     ...person,
     id: 'u2',
     customRoles: Array.from({ length: ROLES }, (_, index) => `r${index}`),
     projects: ['p0', 'p4', 'p8', 'p12', 'p16'],
   };
   const resource: Resource = { kind: 'service', tenant: 'acme', name: 'cutout' };
-  let minute = 0;
+  let asked = 0;
   // Time passes, so that no answer of the clock is had for nothing for ever.
-  const context = (): AccessContext => ({
-    tenant: access.get('acme'),
-    at: AT + Math.floor(minute++ / 100) * 60_000,
-    address: '10.1.2.3',
-    secondFactor: false,
-  });
-  const allowed = (subject: Subject) => () => {
-    if (minute > 50_000) minute = 0;
-    return decide(subject, 'infer', resource, context()).allow;
+  const now = (): number => AT + Math.floor((asked++ % 50_000) / 100) * 60_000;
+  const circumstances = { address: '10.1.2.3', secondFactor: false };
+  const decided = (principal: PrincipalEntry) => () =>
+    decide(principal, 'infer', resource, { tenant: access.get('acme'), at: now(), ...circumstances }).allow;
+  const declared = declaredOf(parsed);
+  const byReference = (principal: PrincipalEntry) => (): boolean => {
+    const question: Asked = {
+      ...{ principal, action: 'infer', resource, at: now(), ...circumstances },
+      ...{ vouched: false, risky: false, key: undefined },
+    };
+    return mayByDocument(question, declared);
   };
-  if (!allowed(usual)() || allowed(worst)())
-    throw new Error('the measured decisions are not the intended ones');
-  costOf(allowed(usual), 5);
-  costOf(allowed(worst), 5);
-  return { grants, usual: costOf(allowed(usual), rounds), worst: costOf(allowed(worst), rounds), compileMs };
+  for (const by of [decided, byReference])
+    if (!by(person)() || by(worst)()) throw new Error('the measured decisions are not the intended ones');
+  costOf(decided(person), 5);
+  costOf(decided(worst), 5);
+  return {
+    ...{ grants, compileMs },
+    usual: costOf(decided(person), rounds),
+    worst: costOf(decided(worst), rounds),
+    naive: costOf(byReference(worst), 5, 10),
+  };
 }

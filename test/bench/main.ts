@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { startInference, startIntake, untilReady } from '../support/inference.ts';
 import { catalogueModels } from '../support/models.ts';
 import { startProduct } from '../support/product.ts';
+import { measureDecide } from './decide.ts';
 import {
   directTarget,
   type Holdings,
@@ -19,11 +20,17 @@ const MODEL = 'isnet-general-fp16';
 const WARM_UP = 8_000;
 const HELP = `Measures what Imageplane costs on this machine, and says whether each bar is met.
 
-Usage: npm run bench [-- --requests N]
+Usage: npm run bench [-- SECTION... --requests N]
+
+  alone          cut-outs by the inference server alone: the baseline of the next
+  gateway        the same through the whole product
+  memory         2,000 requests to a tiny graph, after ${WARM_UP.toLocaleString('en')} that warm up
+  decide         one decision at 200 custom roles and 2,000 grants, beside a naive one and at ten times the grants
 
   --requests N   cut-outs of 1024 by 1024 in each of the two ways (default 15)
 
-Exit codes: 0 all bars met, 1 one or more missed, 2 wrong option. Run it on a machine that does nothing else.`;
+Without a section, all of them. Exit codes: 0 all bars met, 1 one or more missed, 2 wrong option. Run it on a machine
+that does nothing else.`;
 
 interface Bar {
   what: string;
@@ -147,32 +154,69 @@ function flat(name: string, { before, after }: { before: Holdings; after: Holdin
   judge(`${name}: handles flat`, `${before.handles} → ${after.handles}`, after.handles <= before.handles);
 }
 
-function options(): { requests: number } {
+const micro = (value: number): string => `${value.toFixed(2)} µs`;
+
+/** The baseline is a decision that looks at every role and grant in turn, as the tests' reference does. */
+function decisions(): void {
+  const few = measureDecide(2_000);
+  const many = measureDecide(20_000);
+  console.log('\none decision at 200 custom roles (medians; naive: every role and grant in turn)');
+  for (const { grants, usual, worst, naive, compileMs } of [few, many])
+    console.log(
+      `  ${grants.toLocaleString('en')} grants: usual principal ${micro(usual)}, all roles and no right ${micro(worst)}, ` +
+        `naive ${micro(naive)}; once for each snapshot ${ms(compileMs)}`,
+    );
+  judge('decide at 2,000 grants, at worst: at most 50 µs', micro(few.worst), few.worst <= 50);
+  for (const who of ['usual', 'worst'] as const) {
+    const ratio = many[who] / few[who];
+    judge(`decide, ${who}: flat as grants grow tenfold (at most 1.5)`, ratio.toFixed(2), ratio <= 1.5);
+  }
+}
+
+const SECTIONS = ['alone', 'gateway', 'memory', 'decide'] as const;
+type Section = (typeof SECTIONS)[number];
+const isSection = (name: string): name is Section => SECTIONS.some((section) => section === name);
+
+function options(): { requests: number; sections: ReadonlySet<Section> } {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       options: { requests: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: true,
     });
+    if (values.help === true) {
+      console.log(HELP);
+      process.exit(0);
+    }
     const requests = Number(values.requests ?? 15);
-    if (values.help === true || !Number.isSafeInteger(requests) || requests < 1) throw new Error(HELP);
-    return { requests };
+    if (!Number.isSafeInteger(requests) || requests < 1)
+      throw new Error('--requests takes a whole number from 1.');
+    const unknown = positionals.find((name) => !isSection(name));
+    if (unknown !== undefined) throw new Error(`There is no section ${unknown}.`);
+    return {
+      requests,
+      sections: new Set(positionals.length === 0 ? SECTIONS : positionals.filter(isSection)),
+    };
   } catch (error) {
-    console.error(error instanceof Error && error.message === HELP ? HELP : `${String(error)}\n\n${HELP}`);
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
     process.exit(2);
   }
 }
 
-const { requests } = options();
+const { requests, sections } = options();
 const [processor] = cpus();
 console.log(
   `${cpus().length} × ${processor?.model ?? 'unknown'}, ${mib(totalmem())}, Node ${process.version}, ${MODEL}`,
 );
-const photo = await sharp(await readFile('examples/photos/astronaut.jpg'))
-  .resize(1024, 1024)
-  .jpeg({ quality: 92 })
-  .toBuffer();
-await direct(photo, requests);
-await throughTheGateway(photo, requests);
-await growth();
+if (sections.has('alone') || sections.has('gateway')) {
+  const photo = await sharp(await readFile('examples/photos/astronaut.jpg'))
+    .resize(1024, 1024)
+    .jpeg({ quality: 92 })
+    .toBuffer();
+  if (sections.has('alone')) await direct(photo, requests);
+  if (sections.has('gateway')) await throughTheGateway(photo, requests);
+}
+if (sections.has('memory')) await growth();
+if (sections.has('decide')) decisions();
 const missed = bars.filter(({ met }) => !met);
 console.log(`\n${bars.length - missed.length} of ${bars.length} bars met.`);
 process.exitCode = missed.length === 0 ? 0 : 1;

@@ -40,6 +40,8 @@ describe('a request that is in order', () => {
     assert.equal(verified.claims.principal.id, 'ada');
     assert.equal(seen.headers.authorization, undefined);
     await client.settlesAs(response, 'charged');
+    // The audit record may come with the next batch.
+    await client.delivered();
     const { rows } = await world.db.query<{ allowed: boolean; rule: string; detail: { path: string } }>(
       'SELECT allowed, rule, detail FROM imageplane.audit_record WHERE id = $1',
       [id],
