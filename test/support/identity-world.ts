@@ -232,5 +232,7 @@ export async function createIdentityWorld(
       await rm(folder, { recursive: true, force: true });
     },
   };
+  // Without a snapshot the gateway answers 503.
+  await world.synced();
   return world;
 }
