@@ -45,7 +45,7 @@ export interface AdmissionRequest {
 /**
  * Windows and leases, then the quotas. What is refused is counted nowhere.
  * @throws RequestError 403 project_unknown, 429 rate_limited, 429 too_many_in_flight, 429 quota_spent,
- *   503 limits_unavailable, 503 ledger_unavailable, 503 records_unavailable
+ *   429 ledger_busy, 503 limits_unavailable, 503 ledger_unavailable, 503 records_unavailable
  */
 export async function admit(
   gateway: Gateway,
@@ -179,6 +179,10 @@ async function takeFromQuota(
   bounds: readonly Bound[],
 ): Promise<'now' | 'later'> {
   const answer = await gateway.ledger.reserve(reservation, bounds);
+  if (answer === 'busy') {
+    exchange.rule = 'ledger-busy';
+    throw refusal('ledger_busy', { retryAfter: 1 });
+  }
   if (answer === 'away' || answer === 'lost') {
     await chargeLater(gateway, exchange, { reservation, bounds, maybeReserved: answer === 'lost' });
     return 'later';

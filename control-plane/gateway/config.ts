@@ -86,6 +86,11 @@ export const bound = {
   authBody: 16 * 1024,
   apiTimeout: 30_000,
   ledgerTimeout: 1_000,
+  ledgerConnections: 10,
+  /** Fewer than there are connections, so that none is waited for. A tenant's requests lock the same rows in any case. */
+  ledgerBulkhead: { total: 8, perKey: 3, waitingPerKey: 256, waitMs: 2_000 },
+  /** How long a spent quota is refused without asking again. */
+  spent: 1_000,
   /** How long the ledger is left alone after it did not answer. */
   ledgerPause: 1_000,
   window: 60_000,

@@ -3,8 +3,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Reservation, ReserveResult } from '../quota/ledger.ts';
 import { type Bound, NOTHING } from '../quota/units.ts';
+import { createBulkhead } from './bulkhead.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createQuotaLeases, type QuotaLeases } from './quota-leases.ts';
+import { createSpent } from './spent.ts';
 
 const reservation: Reservation = {
   ...NOTHING,
@@ -73,10 +75,20 @@ function leasesOn(world: World, requests: number): QuotaLeases {
   });
 }
 
-function ledgerOn(world: World, requestsPerTenant = 2, leases = leasesOn(world, requestsPerTenant)): Ledger {
+function ledgerOn(
+  world: World,
+  requestsPerTenant = 2,
+  leases = leasesOn(world, requestsPerTenant),
+  reserve = databaseOf(world),
+): Ledger {
   return createLedger({
-    reserve: databaseOf(world),
+    reserve,
     leases,
+    bulkhead: createBulkhead({
+      ...{ total: 8, perKey: 3, waitingPerKey: 50, waitMs: 1_000 },
+      schedule: () => () => undefined,
+    }),
+    spent: createSpent({ forMs: 1_000, maxEntries: 10, nowMs: () => world.now }),
     requestsPerTenant,
     outageMs: 900_000,
     pauseMs: 1_000,
@@ -144,6 +156,53 @@ describe('createLedger', () => {
     const bounds: Bound[] = [{ scope: 'user', period: 'day', requests: 100 }];
     assert.equal(ledger.takeAllowance(reservation, bounds), undefined);
     assert.deepEqual(ledger.takeAllowance(reservation, limits), {});
+  });
+
+  it('takes a burst for a burst: no outage, whoever has no turn is told so, and other tenants have theirs', async () => {
+    const world = newWorld();
+    const pending: (() => void)[] = [];
+    const ledger = ledgerOn(world, 2, undefined, async (wanted) => {
+      await new Promise<void>((resolve) => pending.push(resolve));
+      return databaseOf(world)(wanted);
+    });
+    const burst = Array.from({ length: 60 }, () => ledger.reserve(reservation, limits));
+    const other = ledger.reserve({ ...reservation, tenant: 'b' }, limits);
+    await settled();
+    assert.equal(pending.length, 4);
+    while (pending.length > 0) {
+      pending.splice(0).forEach((answer) => {
+        answer();
+      });
+      await settled();
+    }
+    assert.deepEqual(await other, { admitted: true });
+    const answers = await Promise.all(burst);
+    assert.equal(answers.filter((answer) => answer === 'busy').length, 7);
+    assert.equal(answers.filter((answer) => typeof answer === 'object').length, 53);
+    assert.equal(ledger.away(), false);
+  });
+
+  it('asks about a spent quota once a second, and at once when the bound is another or the request smaller', async () => {
+    const world = newWorld({ quota: 1 });
+    const ledger = ledgerOn(world, 2);
+    const spend = async (bounds: Bound[], requests = 1): Promise<boolean> => {
+      const answer = await ledger.reserve({ ...reservation, requests }, bounds);
+      return typeof answer === 'object' && answer.admitted;
+    };
+    assert.equal(await spend(bounded(1)), true);
+    const before = world.asked;
+    for (let index = 0; index < 50; index++) assert.equal(await spend(bounded(1)), false);
+    assert.equal(world.asked, before + 1);
+    world.quota = 2;
+    assert.equal(await spend(bounded(2)), true);
+    world.quota = 3;
+    assert.equal(await spend(bounded(1)), false);
+    world.now = 1_000;
+    assert.equal(await spend(bounded(1)), true);
+    assert.equal(await spend(bounded(1), 2), false);
+    assert.equal(await spend(bounded(1), 2), false);
+    world.quota = 4;
+    assert.equal(await spend(bounded(1)), true);
   });
 });
 

@@ -1,9 +1,14 @@
 import type { Reservation, ReserveResult } from '../quota/ledger.ts';
 import { type Bound, isBounded } from '../quota/units.ts';
+import type { Bulkhead } from './bulkhead.ts';
 import type { QuotaLeases } from './quota-leases.ts';
+import type { Spent } from './spent.ts';
 
-/** `lost`: it was asked and gave no answer, so that nobody knows whether it reserved. `away`: it was not asked. */
-export type LedgerAnswer = ReserveResult | 'lost' | 'away';
+/**
+ * `lost`: it was asked and gave no answer, so that nobody knows whether it reserved. `away`: it was not asked. `busy`: it
+ * was not asked either, since too many of that tenant, or of all, wait for it.
+ */
+export type LedgerAnswer = ReserveResult | 'lost' | 'away' | 'busy';
 
 export interface Ledger {
   reserve(reservation: Reservation, bounds: readonly Bound[]): Promise<LedgerAnswer>;
@@ -20,6 +25,9 @@ export interface Ledger {
 export interface LedgerOptions {
   reserve: (reservation: Reservation, bounds: readonly Bound[]) => Promise<ReserveResult>;
   leases: QuotaLeases;
+  /** By tenant. Its bounds are below what the database takes, so that a burst never looks like an outage. */
+  bulkhead: Bulkhead;
+  spent: Spent;
   /** For each tenant without bounds, in one outage. */
   requestsPerTenant: number;
   /** How long the gateway goes on in an outage. */
@@ -36,7 +44,8 @@ export interface LedgerOptions {
  * to learn whether the database is back. Its first answer ends the outage and gives every tenant its allowance back.
  */
 export function createLedger(options: LedgerOptions): Ledger {
-  const { reserve, leases, requestsPerTenant, outageMs, pauseMs, nowMs, onFailure } = options;
+  const { reserve, leases, bulkhead, spent, requestsPerTenant, outageMs, pauseMs, nowMs, onFailure } =
+    options;
   const used = new Map<string, number>();
   let outage: { since: number; askAgainAt: number; asking: boolean } | undefined;
 
@@ -48,24 +57,34 @@ export function createLedger(options: LedgerOptions): Ledger {
     return answer;
   }
 
+  const leftAlone = (): boolean => outage !== undefined && (outage.asking || nowMs() < outage.askAgainAt);
+
+  async function ask(reservation: Reservation, bounds: readonly Bound[]): Promise<LedgerAnswer> {
+    // While this one waited for its turn, another may have found the database away.
+    if (leftAlone()) return 'away';
+    if (outage !== undefined) outage.asking = true;
+    try {
+      const answer = await reserveAll(reservation, bounds);
+      outage = undefined;
+      used.clear();
+      if (answer.admitted) leases.want(reservation, bounds);
+      else spent.note(reservation, bounds, answer);
+      return answer;
+    } catch (error) {
+      onFailure(error);
+      const now = nowMs();
+      outage = { since: outage?.since ?? now, askAgainAt: now + pauseMs, asking: false };
+      return 'lost';
+    }
+  }
+
   return {
     async reserve(reservation, bounds) {
-      if (outage !== undefined) {
-        if (outage.asking || nowMs() < outage.askAgainAt) return 'away';
-        outage.asking = true;
-      }
-      try {
-        const answer = await reserveAll(reservation, bounds);
-        outage = undefined;
-        used.clear();
-        if (answer.admitted) leases.want(reservation, bounds);
-        return answer;
-      } catch (error) {
-        onFailure(error);
-        const now = nowMs();
-        outage = { since: outage?.since ?? now, askAgainAt: now + pauseMs, asking: false };
-        return 'lost';
-      }
+      if (leftAlone()) return 'away';
+      const refused = spent.find(reservation, bounds);
+      if (refused !== undefined) return refused;
+      const answer = await bulkhead.run(reservation.tenant, () => ask(reservation, bounds));
+      return answer === 'full' ? 'busy' : answer;
     },
     away: () => outage !== undefined,
     takeAllowance(reservation, bounds) {

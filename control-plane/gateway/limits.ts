@@ -9,10 +9,12 @@ import { createMemoryLimiter, type LocalClock } from '../limits/memory-limiter.t
 import { createSharedLimiter } from '../limits/shared-limiter.ts';
 import { openSharedStore } from '../limits/store.ts';
 import { renewLeases, reserve, settle } from '../quota/ledger.ts';
+import { createBulkhead } from './bulkhead.ts';
 import { bound, type GatewayConfig } from './config.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createQuotaLeases } from './quota-leases.ts';
 import type { Entry } from './records.ts';
+import { createSpent } from './spent.ts';
 
 const SIZES = { windowMs: bound.window, maxKeys: bound.windowKeys };
 
@@ -70,6 +72,16 @@ export function createLedgerOf(
   const ledger = createLedger({
     reserve: (reservation, bounds) => reserve(pool, reservation, bounds),
     leases,
+    bulkhead: createBulkhead({
+      ...bound.ledgerBulkhead,
+      schedule(callback, ms) {
+        const timer = setTimeout(callback, ms);
+        return () => {
+          clearTimeout(timer);
+        };
+      },
+    }),
+    spent: createSpent({ forMs: bound.spent, maxEntries: bound.windowKeys, nowMs }),
     requestsPerTenant: degraded.requestsPerTenant,
     outageMs: bound.outage,
     pauseMs: bound.ledgerPause,

@@ -27,7 +27,7 @@ import { startUseLog } from './use-log.ts';
 import { createVerifiers } from './verifiers.ts';
 
 /** A request of the ledger waits this long at most; then the reduced service takes over. */
-const LEDGER_POOL = { max: 10, connectionTimeoutMillis: bound.ledgerTimeout };
+const LEDGER_POOL = { max: bound.ledgerConnections, connectionTimeoutMillis: bound.ledgerTimeout };
 const RECORDS_POOL = { max: 1, connectionTimeoutMillis: 5_000 };
 const RECORDS_TIMEOUT_MS = 15_000;
 

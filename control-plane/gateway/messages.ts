@@ -209,6 +209,11 @@ const catalogue = {
     en: 'Quotas cannot be checked at the moment, and what may be used meanwhile is used up. Try again in {retryAfter} s.',
     zh: '暂时无法核对配额，且此期间允许的用量已用完。请在 {retryAfter} 秒后重试。',
   },
+  ledger_busy: {
+    status: 429,
+    en: 'Too many requests of this tenant came at once to be counted against its quotas. Send them more slowly; try again in {retryAfter} s.',
+    zh: '该租户同时到达的请求过多，来不及逐一核对配额。请放慢发送速度，在 {retryAfter} 秒后重试。',
+  },
   records_unavailable: {
     status: 503,
     en: 'The request cannot be recorded at the moment, so it is not served. Try again in {retryAfter} s.',
