@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { RequestError } from '../../foundation/errors.ts';
-import { createSpool, type SpooledBody, type SpoolOptions } from './body-spool.ts';
+import { createSpool, type SpooledBody, type SpoolOptions, type WantedBody } from './body-spool.ts';
 
 let directory: string;
 let serve: (message: IncomingMessage) => Promise<void>;
@@ -35,10 +35,13 @@ const spoolOf = (changes: Partial<SpoolOptions> = {}) => {
     memoryBytes: 1_000,
     totalBytes: 1_000_000,
     bodies: 4,
+    bodiesPerCaller: 4,
     newId: () => String(id++),
     ...changes,
   });
 };
+
+const wanted = (limit: number): WantedBody => ({ limit, from: 'somebody', withinMs: 60_000 });
 
 /** Sends the pieces one after the other; gives the status. */
 function send(pieces: Uint8Array[], cut?: Promise<unknown>): Promise<number | 'cut'> {
@@ -72,7 +75,7 @@ describe('a spooled body', () => {
         async (pieces) => {
           const expected = Buffer.concat(pieces);
           serve = async (message) => {
-            const body = await spool.read(message, 10_000);
+            const body = await spool.read(message, wanted(10_000));
             assert.deepEqual(await all(body), expected);
             assert.deepEqual(await all(body), expected);
             assert.equal(body.sha256, createHash('sha256').update(expected).digest('hex'));
@@ -90,7 +93,7 @@ describe('a spooled body', () => {
   it('is refused beyond its limit, beyond the number and the sum of all, and gives its place back', async () => {
     const spool = spoolOf({ bodies: 1, totalBytes: 5_000 });
     const held: SpooledBody[] = [];
-    serve = async (message) => void held.push(await spool.read(message, 4_000));
+    serve = async (message) => void held.push(await spool.read(message, wanted(4_000)));
     assert.equal(await send([randomBytes(4_001)]), 413);
     assert.equal(await send([randomBytes(3_000)]), 200);
     assert.equal(await send([randomBytes(10)]), 503);
@@ -98,10 +101,24 @@ describe('a spooled body', () => {
     await held[0]?.dispose();
     assert.equal(await send([randomBytes(3_000)]), 200);
     await held[1]?.dispose();
-    serve = async (message) => void held.push(await spool.read(message, 9_000));
+    serve = async (message) => void held.push(await spool.read(message, wanted(9_000)));
     assert.equal(await send([randomBytes(5_001)]), 503);
     assert.equal(await send([randomBytes(4_999)]), 200);
     await held[2]?.dispose();
+  });
+
+  it('is refused when its caller has as many already, and when it does not come in time', async () => {
+    const spool = spoolOf({ bodiesPerCaller: 1 });
+    const held: SpooledBody[] = [];
+    serve = async (message) => void held.push(await spool.read(message, wanted(100)));
+    assert.equal(await send([randomBytes(10)]), 200);
+    assert.equal(await send([randomBytes(10)]), 429);
+    const other = { ...wanted(100), from: 'somebody else', withinMs: 50 };
+    serve = async (message) => void held.push(await spool.read(message, other));
+    const never = Promise.withResolvers<undefined>();
+    assert.equal(await send([randomBytes(10)], never.promise), 408);
+    assert.equal(await send([randomBytes(10)]), 200);
+    for (const body of held) await body.dispose();
   });
 
   it('that breaks off leaves its place to others', async () => {
@@ -113,7 +130,7 @@ describe('a spooled body', () => {
         begun.resolve(undefined);
       });
       try {
-        await (await spool.read(message, 100_000)).dispose();
+        await (await spool.read(message, wanted(100_000))).dispose();
       } finally {
         ended.resolve(undefined);
       }

@@ -18,8 +18,17 @@ export interface SpooledBody {
 }
 
 export interface Spool {
-  /** @throws RequestError 413 beyond `limit` bytes; 503 when too much is held already */
-  read(request: IncomingMessage, limit: number): Promise<SpooledBody>;
+  /** @throws RequestError 408; 413 beyond `limit` bytes; 429 and 503 when too much is held already */
+  read(request: IncomingMessage, wanted: WantedBody): Promise<SpooledBody>;
+}
+
+export interface WantedBody {
+  /** Bytes. */
+  limit: number;
+  /** Whose it is, for the bound on each. */
+  from: string;
+  /** The whole body must be there within so many milliseconds. */
+  withinMs: number;
 }
 
 export interface SpoolOptions {
@@ -29,14 +38,16 @@ export interface SpoolOptions {
   /** Of all bodies together, and how many at once. */
   totalBytes: number;
   bodies: number;
+  bodiesPerCaller: number;
   newId: () => string;
 }
 
 const READ_BYTES = 64 * 1024;
 
-/** Holds back the bodies of signed requests until their hash is known. Bounded by size, by number and in sum. */
+/** Reads bodies to their end before anybody sees any of them. Bounded by size, by time, by number and in sum. */
 export function createSpool(options: SpoolOptions): Spool {
-  const { directory, memoryBytes, totalBytes, bodies } = options;
+  const { directory, memoryBytes, totalBytes, bodies, bodiesPerCaller } = options;
+  const callers = new Map<string, number>();
   let held = 0;
   let count = 0;
 
@@ -50,9 +61,12 @@ export function createSpool(options: SpoolOptions): Spool {
   }
 
   return {
-    async read(request, limit) {
+    async read(request, { limit, from, withinMs }) {
+      const own = callers.get(from) ?? 0;
+      if (own >= bodiesPerCaller) throw refusal('too_many_bodies', { limit: bodiesPerCaller, retryAfter: 2 });
       if (count >= bodies) throw refusal('service_busy', { retryAfter: 2 });
       count++;
+      callers.set(from, own + 1);
       const hash = createHash('sha256');
       const memory: Buffer[] = [];
       let file: FileHandle | undefined;
@@ -64,6 +78,9 @@ export function createSpool(options: SpoolOptions): Spool {
         disposed = true;
         held -= size;
         count--;
+        const left = (callers.get(from) ?? 1) - 1;
+        if (left === 0) callers.delete(from);
+        else callers.set(from, left);
         memory.length = 0;
         await file?.close();
       };
@@ -81,12 +98,25 @@ export function createSpool(options: SpoolOptions): Spool {
         file ??= await openFile();
         await file.appendFile(chunk);
       };
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(() => {
+        late.reject(refusal('request_timeout', {}, { connection: 'close' }));
+      }, withinMs);
+      late.promise.catch(() => undefined);
+      const pieces = request.iterator({ destroyOnReturn: false });
       try {
-        for await (const chunk of request.iterator({ destroyOnReturn: false })) await keep(chunk as Buffer);
+        for (;;) {
+          const piece = await Promise.race([pieces.next(), late.promise]);
+          if (piece.done === true) break;
+          await keep(piece.value as Buffer);
+        }
       } catch (error) {
         await dispose();
         // What ended early was the client's doing.
         throw error instanceof RequestError || !request.destroyed ? error : refusal('malformed_request');
+      } finally {
+        clearTimeout(timer);
+        void pieces.return?.();
       }
       async function* chunks(): AsyncGenerator<Uint8Array> {
         yield* memory;

@@ -61,9 +61,13 @@ function windowsOf({ principal, rules, service, unlimited, factor }: Consumer): 
 }
 
 function leasesOf({ principal, rules, service }: Consumer): LeaseClaim[] {
-  if (service === undefined) return [];
-  const { concurrency, perUser } = rules.limits;
   const requests = (count: number): LeaseClaim['bound'] => ({ requests: count, pixels: 0, steps: 0 });
+  if (service === undefined)
+    return [
+      { policy: 'tenant', key: `v:${principal.tenant}`, bound: requests(bound.viewsOfTenant) },
+      { policy: 'user', key: `v:${principal.id}`, bound: requests(bound.viewsOfPrincipal) },
+    ];
+  const { concurrency, perUser } = rules.limits;
   return [
     { policy: 'tenant', key: `t:${principal.tenant}`, bound: requests(concurrency) },
     {

@@ -84,6 +84,7 @@ export const bound = {
   lingerBytes: 128 * 1024 * 1024,
   apiBody: 1024 * 1024,
   authBody: 16 * 1024,
+  apiBodyTime: 10_000,
   apiTimeout: 30_000,
   ledgerTimeout: 1_000,
   ledgerConnections: 10,
@@ -108,6 +109,9 @@ export const bound = {
   sharedLease: 30_000,
   /** Views and API calls of one principal in a window. */
   viewsPerWindow: 600,
+  /** Open at once, event streams included: no one takes all places at a service or the API. */
+  viewsOfPrincipal: 32,
+  viewsOfTenant: 128,
   /** Refusals of one caller in a window that get an audit record; the others are counted. */
   auditedRefusals: 60,
   /** Sign-in attempts from one address in a window. */
@@ -123,10 +127,11 @@ export const bound = {
   /** How long a password that was right goes on while the API is away. */
   credentialAway: 900_000,
   nonces: 500_000,
-  /** Of the body of a signed request in memory; of all of them on the disk, and how many at once. */
-  spoolMemory: 256 * 1024,
+  /** Of a body that is read before anybody sees it, in memory; of all of them; how many at once, and of one address. */
+  spoolMemory: 64 * 1024,
   spoolTotal: 1024 * 1024 * 1024,
-  spoolBodies: 64,
+  spoolBodies: 512,
+  spoolBodiesPerCaller: 64,
   sessionSeconds: 8 * 3600,
   drain: 8_000,
 } as const;

@@ -5,7 +5,7 @@ import type { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import type { Outbox } from '../../foundation/outbox.ts';
 import type { Authenticated, Verifiers } from './authenticate.ts';
-import type { Spool, SpooledBody } from './body-spool.ts';
+import type { Spool, SpooledBody, WantedBody } from './body-spool.ts';
 import type { Caller } from './edge.ts';
 import { addressBlock } from './client-address.ts';
 import { bound } from './config.ts';
@@ -90,8 +90,8 @@ export interface Exchange extends Caller {
   serviceMs: number;
   reachedService: boolean;
   audited: boolean;
-  /** Reads the whole body before anybody else does; absent where there can be none. @throws RequestError */
-  readBody: ((limit: number) => Promise<SpooledBody>) | undefined;
+  /** Reads the whole body before anybody else does; absent where there is none. @throws RequestError */
+  readBody: ((wanted: Omit<WantedBody, 'from'>) => Promise<SpooledBody>) | undefined;
   /** The body, when it was read so. */
   spooled: SpooledBody | undefined;
   /** Of the key that the request rests on. */

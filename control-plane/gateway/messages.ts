@@ -164,6 +164,11 @@ const catalogue = {
     en: 'This needs a second factor (rule {rule}). Sign in again with one.',
     zh: '此操作需要第二因素验证（规则：{rule}）。请使用第二因素重新登录。',
   },
+  too_many_bodies: {
+    status: 429,
+    en: 'More than {limit} requests with a body are on their way from this address. Wait for an answer, then send the next request.',
+    zh: '来自此地址、正在上传请求体的请求超过 {limit} 个。请等待已有请求得到响应后再发送。',
+  },
   service_unavailable: {
     status: 503,
     en: 'The service cannot be called now: {reason}',

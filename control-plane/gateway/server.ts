@@ -3,9 +3,11 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { toRequestError } from '../../foundation/errors.ts';
 import { endSocket } from './end-socket.ts';
+import { addressBlock } from './client-address.ts';
 import { bound } from './config.ts';
 import { type Arrival, callerOf, inspect, pathForRecords } from './edge.ts';
 import { audit, conclude, type Exchange, type Gateway, type Outcome } from './exchange.ts';
+import { hasBody } from './forward.ts';
 import { type MessageCode, refusal } from './messages.ts';
 import { healthz, home, redirect, signInHelps, toSignIn } from './own-routes.ts';
 import { errorAnswer, linger, type OwnAnswer, send, wireResponse } from './respond.ts';
@@ -57,13 +59,14 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
     request.on('error', () => undefined);
     answering.set(request.socket, response);
     const exchange = begin(gateway, request, false);
-    exchange.readBody = (limit) => {
-      if (expectsContinue && !body.coming) {
-        response.writeContinue();
-        body.coming = true;
-      }
-      return gateway.spool.read(request, limit);
-    };
+    if (hasBody(request))
+      exchange.readBody = (wanted) => {
+        if (expectsContinue && !body.coming) {
+          response.writeContinue();
+          body.coming = true;
+        }
+        return gateway.spool.read(request, { ...wanted, from: addressBlock(exchange.client.address) });
+      };
     // A client that still waits for `100 Continue` has no body on its way.
     const body = { coming: !expectsContinue, drained: false };
     const connection: Connection = {
@@ -167,7 +170,7 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
       case 'healthz':
         return { kind: 'own', answer: healthz(exchange) };
       case 'auth':
-        return { kind: 'call', call: prepareAuthCall(gateway, exchange) };
+        return { kind: 'call', call: await prepareAuthCall(gateway, exchange) };
       case 'unknown-service':
         throw refusal('service_not_found');
       case 'none':

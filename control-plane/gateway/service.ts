@@ -83,7 +83,7 @@ function signedTarget(exchange: Exchange, maxBodyBytes: number): SignedTarget {
     query: target.query,
     toService: route === 'service',
     async body() {
-      exchange.spooled ??= await exchange.readBody?.(maxBodyBytes);
+      exchange.spooled ??= await exchange.readBody?.({ limit: maxBodyBytes, withinMs: bound.requestTimeout });
       return exchange.spooled;
     },
   };
@@ -210,11 +210,17 @@ export async function prepareApiCall(gateway: Gateway, exchange: Exchange): Prom
   await checkSignedBody(exchange, credential, destination.maxBodyBytes);
   exchange.allowed = true;
   const admission = await admit(gateway, exchange, principal, { policies, rules, factor });
+  try {
+    await readSmallBody(exchange, destination);
+  } catch (error) {
+    admission.release();
+    throw error;
+  }
   return { authenticated: { ...authenticated, holds }, destination, admission };
 }
 
 /** Signing in and out, which the API does: nobody is known yet, so the address is what is bounded. @throws RequestError */
-export function prepareAuthCall(gateway: Gateway, exchange: Exchange): Call {
+export async function prepareAuthCall(gateway: Gateway, exchange: Exchange): Promise<Call> {
   exchange.action = 'auth';
   exchange.rule = 'auth';
   checkAuthRequest(gateway, exchange);
@@ -227,5 +233,11 @@ export function prepareAuthCall(gateway: Gateway, exchange: Exchange): Call {
     timeoutMs: bound.apiTimeout,
   };
   checkDestination(exchange, destination, undefined);
+  await readSmallBody(exchange, destination);
   return { authenticated: undefined, destination, admission: ADMITTED };
+}
+
+/** All of it, before it has a place at the API: who sends slowly shall wait here, and in nobody's way. */
+async function readSmallBody(exchange: Exchange, { maxBodyBytes }: Destination): Promise<void> {
+  exchange.spooled ??= await exchange.readBody?.({ limit: maxBodyBytes, withinMs: bound.apiBodyTime });
 }

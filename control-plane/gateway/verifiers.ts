@@ -51,6 +51,7 @@ export async function createVerifiers(
     memoryBytes: bound.spoolMemory,
     totalBytes: bound.spoolTotal,
     bodies: bound.spoolBodies,
+    bodiesPerCaller: bound.spoolBodiesPerCaller,
     newId: () => v4(),
   });
   return { verifiers, spool, close: () => dispatcher.destroy() };
