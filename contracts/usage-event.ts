@@ -1,6 +1,13 @@
 import { z } from 'zod';
 
 const count = z.int().nonnegative();
+/** Far beyond what one job can be, and far below what sums of them in 64 bits can hold. */
+const amount = count.max(1_000_000_000_000);
+const text = z
+  .string()
+  .min(1)
+  .max(300)
+  .regex(/^[^\p{Cc}]*$/u, 'control characters are not allowed');
 
 /**
  * What one job consumed, as the inference server saw it. Its id is the request's id, so that the reservation made
@@ -8,27 +15,27 @@ const count = z.int().nonnegative();
  */
 export const usageEvent = z.strictObject({
   id: z.uuid({ version: 'v7' }),
-  tenant: z.string().min(1),
-  service: z.string().min(1),
-  principal: z.string().min(1),
-  model: z.strictObject({ name: z.string().min(1), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
-  route: z.string().min(1),
+  tenant: text,
+  service: text,
+  principal: text,
+  model: z.strictObject({ name: text, sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  route: text,
   outcome: z.enum(['succeeded', 'failed', 'cancelled', 'timed_out']),
   /** The error code answered, when the outcome is not `succeeded`. */
-  code: z.string().optional(),
+  code: text.optional(),
   /** Integers only, so that sums are exact. */
   units: z.strictObject({
-    images: count,
+    images: amount,
     /** Width times height of the input. */
-    pixels: count,
+    pixels: amount,
     /** Of models that work in steps. */
-    steps: count.optional(),
-    computeMs: count,
+    steps: amount.optional(),
+    computeMs: amount,
   }),
-  queueMs: count,
-  bytesIn: count,
-  bytesOut: count,
-  executionProvider: z.string().min(1),
+  queueMs: amount,
+  bytesIn: amount,
+  bytesOut: amount,
+  executionProvider: text,
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
 });

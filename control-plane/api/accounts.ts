@@ -20,6 +20,7 @@ import {
   setEmail,
   unlockAccount,
 } from '../identity/accounts/store.ts';
+import { demandRoom } from '../identity/room.ts';
 import type { Caller } from './routes/support.ts';
 import { actorOf, changeRecord } from './identity-tools.ts';
 import type { Surroundings } from './keys.ts';
@@ -139,6 +140,7 @@ export async function createAccount(
   const { login, name, department, role, email } = wanted;
   const id = `user_${surroundings.newId()}`;
   const invitation = await db.transaction().execute(async (transaction) => {
+    await demandRoom(transaction, 'principals', tenant, surroundings.now());
     const principal: Principal = { id, tenant, kind: 'user', name, department, role };
     const expiresAt = wanted.expiresAt === undefined ? null : new Date(wanted.expiresAt);
     const made = await insertAccount(transaction, {

@@ -18,6 +18,7 @@ import {
   revokeApplicationKey,
   shortenKey,
 } from '../identity/applications/store.ts';
+import { demandRoom } from '../identity/room.ts';
 import { demandGrantable } from './accounts.ts';
 import { actorOf, changeRecord, type IdentityTools, wrapperOf } from './identity-tools.ts';
 import type { Surroundings } from './keys.ts';
@@ -163,6 +164,7 @@ async function addKey(
   { id, scopes, keyDays }: { id: string; scopes: ApplicationScopes; keyDays: number },
 ): Promise<NewSecret> {
   const { now, randomBytes } = surroundings;
+  await demandRoom(transaction, 'keys', caller.tenant, now());
   const wrapper = wrapperOf(tools, 'signing');
   const { id: keyId, key, hash } = generateApiKey(randomBytes);
   const signingSecret = `ips_${randomBytes(32).toString('base64url')}`;

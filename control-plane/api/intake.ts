@@ -29,7 +29,8 @@ interface IntakeOptions {
 /** Usage events of the inference servers: each counts once, by id, for the service whose token brought it. */
 export function createIntake({ pool, tokens, now, logger }: IntakeOptions): Express {
   const app = express().disable('x-powered-by');
-  app.post('/v1/usage-events', express.json({ limit: '2mb' }), async (request, response) => {
+  // Before the body: nobody else's is read.
+  app.use('/v1/usage-events', (request, response, next) => {
     const sender = senderOf(bearerToken(request.headers.authorization), tokens);
     if (sender === undefined)
       throw new RequestError(
@@ -37,14 +38,29 @@ export function createIntake({ pool, tokens, now, logger }: IntakeOptions): Expr
         'token_unknown',
         'The usage token is missing or not known. Check usage.tokenFile.',
       );
+    response.locals['sender'] = sender;
+    next();
+  });
+  app.post('/v1/usage-events', express.json({ limit: '2mb' }), async (request, response) => {
+    const sender = String(response.locals['sender']);
     const body = usageIntakeRequest.safeParse(request.body);
     if (!body.success)
       throw new RequestError(400, 'malformed_usage', 'The body must be {"events": [1 to 500 usage events]}.');
     const { good, rejected } = sortEvents(body.data.events, sender, now());
-    const accepted = good.length === 0 ? 0 : await recordUsage(pool, good);
+    const { recorded: accepted, foreign } = await recordUsage(
+      pool,
+      good.map(({ event }) => event),
+    );
+    for (const { index, event } of good)
+      if (foreign.has(event.id))
+        rejected.push({ index, reason: 'the request was served by another service' });
     if (rejected.length > 0)
       logger.warn({ sender, rejected: rejected.slice(0, 5) }, 'usage events were rejected');
-    const answer: UsageIntakeResponse = { accepted, duplicates: good.length - accepted, rejected };
+    const answer: UsageIntakeResponse = {
+      accepted,
+      duplicates: good.length - accepted - foreign.size,
+      rejected,
+    };
     response.json(answer);
   });
   app.use(() => {
@@ -67,15 +83,15 @@ function sortEvents(
   events: unknown[],
   sender: string,
   now: Date,
-): { good: UsageEvent[]; rejected: UsageIntakeResponse['rejected'] } {
-  const good: UsageEvent[] = [];
+): { good: { index: number; event: UsageEvent }[]; rejected: UsageIntakeResponse['rejected'] } {
+  const good: { index: number; event: UsageEvent }[] = [];
   const rejected: UsageIntakeResponse['rejected'] = [];
   for (const [index, value] of events.entries()) {
     const parsed = usageEvent.safeParse(value);
     const reason = parsed.success
       ? refusal(parsed.data, sender, now)
       : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-    if (parsed.success && reason === undefined) good.push(parsed.data);
+    if (parsed.success && reason === undefined) good.push({ index, event: parsed.data });
     else rejected.push({ index, reason: reason ?? 'not a usage event' });
   }
   return { good, rejected };
@@ -85,6 +101,9 @@ function refusal(event: UsageEvent, sender: string, now: Date): string | undefin
   if (`${event.tenant}/${event.service}` !== sender) return `this token is for ${sender} alone`;
   const age = now.getTime() - timeOfUuidV7(event.id);
   if (age > OLDEST_MS || age < -NEWEST_MS) return 'the time in the id is too far from now';
+  const [begun, ended] = [Date.parse(event.startedAt), Date.parse(event.finishedAt)];
+  if (Math.abs(begun - timeOfUuidV7(event.id)) > DAY_MS || ended < begun || ended - begun > DAY_MS)
+    return 'startedAt and finishedAt do not fit the time in the id';
   return undefined;
 }
 

@@ -3,6 +3,7 @@ import { RequestError } from '../../foundation/errors.ts';
 import { appendAuditIn, type AuditRecord } from '../audit/record.ts';
 import type { Database } from '../database/schema.ts';
 import { generateApiKey } from '../identity/api-key.ts';
+import { demandRoom } from '../identity/room.ts';
 import { insertKey, insertPrincipal, revokeKey, revokeKeysOf, upsertPrincipal } from '../identity/store.ts';
 
 /** What the outside gives: a clock, and sources of randomness and ids. */
@@ -29,7 +30,7 @@ export interface IssuedKey {
 
 const DAY_MS = 86_400_000;
 
-/** Makes an application of the caller's tenant with one key, in one transaction with the audit record. */
+/** Makes an application of the caller's tenant with one key, in one transaction with the audit record. @throws RequestError 409 */
 export async function issueKey(
   db: Database,
   caller: Principal,
@@ -41,6 +42,7 @@ export async function issueKey(
   const principal = `app_${newId()}`;
   const expiresAt = new Date(now().getTime() + wanted.expiresInDays * DAY_MS);
   await db.transaction().execute(async (transaction) => {
+    await demandRoom(transaction, 'keys', caller.tenant, now());
     await insertPrincipal(transaction, {
       id: principal,
       tenant: caller.tenant,

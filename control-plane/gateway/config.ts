@@ -73,6 +73,8 @@ export const bound = {
   requestTimeout: 300_000,
   keepAlive: 65_000,
   connections: 4_096,
+  /** Of one IPv4 address or one /64 of IPv6, proxies that are trusted aside. */
+  connectionsOfAddress: 1_024,
   /** Open at once to one endpoint, event streams and WebSockets included. */
   perEndpoint: 256,
   connectTimeout: 3_000,

@@ -21,9 +21,12 @@ export function sessionCookies(headers: RawHeaders, secure: boolean): string[] {
     .map(({ value }) => value);
 }
 
-/** The `Cookie` header without the product's own, in any case; undefined when nothing is left. */
+/**
+ * The `Cookie` header without the product's own, in any case, and without those that have no name, which servers read
+ * in different ways; undefined when nothing is left.
+ */
 export function cookiesForService(headers: RawHeaders): string | undefined {
-  const kept = cookiePairs(headers).filter(({ name }) => !isOwnCookie(name));
+  const kept = cookiePairs(headers).filter(({ name }) => name !== '' && !isOwnCookie(name));
   return kept.length === 0 ? undefined : kept.map(({ text }) => text).join('; ');
 }
 

@@ -21,6 +21,20 @@ const identity = [
     'remote-user',
     'true-client-ip',
   ],
+  ...[
+    'x-preferred-username',
+    'x-webauth-user',
+    'x-goog-authenticated-user-email',
+    'x-goog-iap-jwt-assertion',
+  ],
+  ...['x-ms-client-principal-name', 'x-amzn-oidc-identity', 'x-token-subject', 'x-proxy-user'],
+  ...[
+    'tailscale-user-login',
+    'cf-access-authenticated-user-email',
+    'x-scheme',
+    'x-forwarded',
+    'front-end-https',
+  ],
   ...['host', 'content-length', 'transfer-encoding', 'connection', 'upgrade', 'te', 'expect', 'keep-alive'],
 ];
 /** Any capitalisation, and any other character that a server might take for a hyphen. */
@@ -29,7 +43,7 @@ const spelling = (name: string): fc.Arbitrary<string> =>
     .tuple(
       ...Array.from(name, (letter) =>
         letter === '-'
-          ? fc.constantFrom('-', '_', '.', '~', '+', '|')
+          ? fc.constantFrom('-', '_', '.', '~', '+', '|', '')
           : fc.constantFrom(letter, letter.toUpperCase()),
       ),
     )

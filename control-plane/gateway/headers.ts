@@ -46,10 +46,28 @@ const OURS = new Set([
   'x-tenant',
   'via',
 ]);
+/** Ours, and those by which other products tell a service who somebody is or how they came. */
 const OUR_PREFIXES = [
-  'x-user-',
+  'x-user',
+  'x-username',
+  'x-preferred-username',
+  'x-webauth-',
+  'x-goog-authenticated-',
+  'x-goog-iap-',
+  'x-ms-client-principal',
+  'x-ms-token-',
+  'x-amzn-oidc-',
+  'x-oidc-',
+  'x-sso-',
+  'x-token-',
+  'x-jwt-',
+  'x-proxy-',
+  'x-scheme',
+  'x-forwarded',
+  'front-end-https',
+  'tailscale-',
+  'cf-access-',
   'x-department',
-  'x-forwarded-',
   'x-imageplane-',
   'x-original-',
   'x-auth-',
@@ -64,15 +82,15 @@ const OUR_PREFIXES = [
   'proxy-',
 ];
 
+/** Some servers drop what stands between the words, and so are names compared. */
+const spellingOf = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+const WHOLE = new Set([...HOP_BY_HOP, ...OURS].map(spellingOf));
+const PREFIXES = OUR_PREFIXES.map(spellingOf);
+
 /** Whether a header is the gateway's to set, in whatever spelling a server behind might read as the same name. */
 export function isReserved(name: string): boolean {
-  const spelled = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
-  return (
-    HOP_BY_HOP.has(spelled) ||
-    OURS.has(spelled) ||
-    spelled === 'x-user' ||
-    OUR_PREFIXES.some((prefix) => spelled.startsWith(prefix))
-  );
+  const spelled = spellingOf(name);
+  return WHOLE.has(spelled) || PREFIXES.some((prefix) => spelled.startsWith(prefix));
 }
 
 export function* pairs(raw: RawHeaders): Generator<[name: string, value: string]> {

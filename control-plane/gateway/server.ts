@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { toRequestError } from '../../foundation/errors.ts';
+import { canonicalAddress } from '../access/addresses.ts';
 import { endSocket } from './end-socket.ts';
 import { addressBlock } from './client-address.ts';
 import { bound } from './config.ts';
@@ -41,7 +42,8 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
       insecureHTTPParser: false,
       noDelay: true,
       // Any other upgrade, such as h2c, is answered as the plain request that it also is.
-      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
+      shouldUpgradeCallback: (request) =>
+        request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
       guard(request, serveRequest(request, response, false));
@@ -49,6 +51,21 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
   );
   server.maxHeadersCount = 0;
   server.maxConnections = bound.connections;
+  const connections = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const peer = canonicalAddress(socket.remoteAddress ?? '') ?? '';
+    // A proxy brings everybody's.
+    if (gateway.trusted.has(peer)) return;
+    const from = addressBlock(peer);
+    const count = (connections.get(from) ?? 0) + 1;
+    connections.set(from, count);
+    socket.once('close', () => {
+      const left = (connections.get(from) ?? 1) - 1;
+      if (left === 0) connections.delete(from);
+      else connections.set(from, left);
+    });
+    if (count > bound.connectionsOfAddress) socket.destroy();
+  });
 
   async function serveRequest(
     request: IncomingMessage,

@@ -3,6 +3,7 @@ import type { Role } from '../../contracts/principal.ts';
 import type { Database } from '../database/schema.ts';
 import type { Membership } from './providers/membership.ts';
 import type { Profile } from './providers/provider.ts';
+import { demandRoom } from './room.ts';
 
 /** What became of a principal because of what its provider said. */
 export interface MembershipChange {
@@ -138,8 +139,9 @@ async function join(
   transaction: Database,
   identity: NamedIdentity,
   { tenant, role }: Membership,
-  { newId }: Outside,
+  { newId, now }: Outside,
 ): Promise<{ principal: string; kind: 'joined' }> {
+  await demandRoom(transaction, 'principals', tenant, now);
   const { name, department } = identity.profile;
   const principal = `usr_${newId()}`;
   await transaction

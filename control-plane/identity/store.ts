@@ -9,7 +9,7 @@ export async function peopleRevision(db: Database): Promise<string> {
   return value;
 }
 
-/** Enabled principals and the keys that are neither revoked nor expired. */
+/** Enabled principals that can act, and the keys that are neither revoked nor expired. */
 export async function readPeople(
   db: Database,
   now: Date,
@@ -37,12 +37,16 @@ export async function readPeople(
       where.or([where('api_key.expires_at', 'is', null), where('api_key.expires_at', '>', now)]),
     )
     .execute();
+  const withKeys = new Set(keys.map(({ principal }) => principal));
   return {
     principals: Object.fromEntries(
-      principals.map(({ expires_at, ...principal }) => [
-        principal.id,
-        { ...principal, ...(expires_at === null ? {} : { expiresAt: expires_at.toISOString() }) },
-      ]),
+      principals
+        // An application acts by its keys alone.
+        .filter(({ kind, id }) => kind !== 'application' || withKeys.has(id))
+        .map(({ expires_at, ...principal }) => [
+          principal.id,
+          { ...principal, ...(expires_at === null ? {} : { expiresAt: expires_at.toISOString() }) },
+        ]),
     ),
     keys: Object.fromEntries(
       keys.map(({ sha256, id, principal, created_at, expires_at, scopes, signing_secret }) => [

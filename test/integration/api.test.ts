@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type CryptoKey, exportJWK, generateKeyPair } from 'jose';
+import pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { API_AUDIENCE, signAssertion } from '../../contracts/assertion.ts';
 import { header } from '../../contracts/headers.ts';
 import type { Principal, Role } from '../../contracts/principal.ts';
 import { type Snapshot, verifySnapshot } from '../../contracts/snapshot.ts';
+import { most } from '../../control-plane/identity/room.ts';
 import { sha256Hex } from '../../foundation/secret.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { freePorts, type RunningProgram, startProgram, until } from '../support/program.ts';
@@ -148,6 +150,11 @@ async function report(events: unknown[], token = USAGE): Promise<Answer> {
   );
 }
 
+function openPool(): pg.Pool {
+  const { host, port, database, owner } = postgres;
+  return new pg.Pool({ host, port, database, ...owner, max: 1 });
+}
+
 interface Created {
   id: string;
   key: string;
@@ -265,6 +272,69 @@ describe('the API', () => {
     );
     assert.match(rejected[0]?.reason ?? '', /units\.pixels/);
     assert.equal((await report([usageEvent()], 'wrong')).status, 401);
+  });
+
+  it('takes no word of a service on what another has served, and no amounts that no job can have', async () => {
+    const admin = openPool();
+    const [others, own] = [uuidv7(), uuidv7()];
+    for (const [id, service] of [
+      [others, 'elsewhere'],
+      [own, 'cutout'],
+    ])
+      await admin.query(`SELECT imageplane.reserve($1::jsonb, '[]'::jsonb)`, [
+        JSON.stringify({
+          id,
+          tenant: 'demo',
+          project: '',
+          service,
+          principal: 'p',
+          requests: 1,
+          pixels: 0,
+          steps: 0,
+          computeMs: 0,
+          seconds: 900,
+        }),
+      ]);
+    const { body } = await report([
+      usageEvent({ id: others, outcome: 'failed' }),
+      usageEvent({ id: own, outcome: 'failed' }),
+      usageEvent({ units: { images: 1, pixels: 9e15, computeMs: 1 } }),
+      usageEvent({ startedAt: '2020-01-01T00:00:00.000Z' }),
+      usageEvent({ principal: 'nobody\u0000' }),
+    ]);
+    const { rejected, ...counted } = body as { rejected: { index: number; reason: string }[] };
+    assert.deepEqual(counted, { accepted: 1, duplicates: 0 });
+    assert.deepEqual(rejected.map(({ index }) => index).sort(), [0, 2, 3, 4]);
+    assert.match(rejected.find(({ index }) => index === 0)?.reason ?? '', /another service/);
+    const { rows } = await admin.query<{ id: string; state: string }>(
+      'SELECT id, state FROM imageplane.reservation WHERE id = ANY($1::uuid[])',
+      [[others, own]],
+    );
+    assert.deepEqual(Object.fromEntries(rows.map(({ id, state }) => [id, state])), {
+      [others]: 'reserved',
+      [own]: 'released',
+    });
+    await admin.end();
+  });
+
+  it('makes no more keys for a tenant than the snapshot has room for, and forgets those that were withdrawn', async () => {
+    const admin = openPool();
+    await admin.query(
+      `INSERT INTO imageplane.principal (id, tenant, kind, name, department, role)
+         VALUES ('app_many', 'demo', 'application', 'many', '', 'viewer');
+       INSERT INTO imageplane.api_key (id, principal, sha256, created_by)
+         SELECT 'many' || n, 'app_many', encode(sha256(n::text::bytea), 'hex'), 'test' FROM generate_series(1, ${most.keys.ofTenant}) n`,
+    );
+    const refused = await call(someone('tenant-admin'), 'POST', '/api/v1/keys', { name: 'one more' });
+    assert.deepEqual([refused.status, codeOf(refused)], [409, 'too_many_keys']);
+    assert.ok((await snapshot()).principals['app_many']);
+    await admin.query(`UPDATE imageplane.api_key SET revoked_at = now() WHERE principal = 'app_many'`);
+    assert.equal(
+      (await call(someone('tenant-admin'), 'POST', '/api/v1/keys', { name: 'one more' })).status,
+      201,
+    );
+    assert.equal((await snapshot()).principals['app_many'], undefined);
+    await admin.end();
   });
 
   it('gives the snapshot to the holder of the internal token, and only when it has changed', async () => {

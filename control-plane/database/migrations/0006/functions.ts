@@ -213,6 +213,9 @@ export const usage = sql`
     BEGIN
       FOR e IN SELECT value FROM jsonb_array_elements(events) ORDER BY (value->>'id')::uuid LOOP
         v_good := e->>'outcome' = 'succeeded';
+        -- An id is known to the service that served the request; of others' it decides nothing.
+        CONTINUE WHEN EXISTS (SELECT FROM imageplane.reservation r WHERE r.id = (e->>'id')::uuid
+          AND (r.tenant, r.service) IS DISTINCT FROM (e->>'tenant', e->>'service'));
         INSERT INTO imageplane.usage_event (id, tenant, service, principal, event)
         VALUES ((e->>'id')::uuid, e->>'tenant', e->>'service', e->>'principal', e) ON CONFLICT (id) DO NOTHING;
         CONTINUE WHEN NOT FOUND;
