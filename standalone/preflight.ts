@@ -1,14 +1,14 @@
 import { constants } from 'node:fs';
-import { access, chmod, mkdir, realpath } from 'node:fs/promises';
+import { access, chmod, mkdir, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { lockHolder, type ProcessLock, tryLock } from '../control-plane/model-store/process-lock.ts';
-import { messageOf, UsageError } from '../foundation/errors.ts';
+import { hasCode, messageOf, UsageError } from '../foundation/errors.ts';
 import { portProblem } from './ports.ts';
 
 /** Makes the folder when it is missing. @returns its real path. @throws UsageError naming the option to change. */
 export async function prepareFolder(path: string, option: string, mode: number): Promise<string> {
   try {
-    const made = await mkdir(path, { recursive: true, mode });
-    if (made !== undefined) await chmod(path, mode);
+    if (await makeFolder(path, mode)) await chmod(path, mode);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     return await realpath(path);
   } catch (error) {
@@ -16,6 +16,22 @@ export async function prepareFolder(path: string, option: string, mode: number):
       `${path} cannot be written to: ${messageOf(error)}\nGive another folder with ${option}.`,
     );
   }
+}
+
+/**
+ * One level after the other, since Node's own recursion never ends where a file system, such as /proc, answers that the
+ * parent is missing. @returns whether it was made now.
+ */
+async function makeFolder(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, { mode });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') && (await stat(path)).isDirectory()) return false;
+    if (!hasCode(error, 'ENOENT') || !(await makeFolder(dirname(path), mode))) throw error;
+  }
+  await mkdir(path, { mode });
+  return true;
 }
 
 /** @throws UsageError with the pid of the start that has the folder. */

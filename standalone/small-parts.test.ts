@@ -118,10 +118,14 @@ describe('places and ports', () => {
   });
 
   it('say which option to give when a folder cannot be written to', async () => {
-    await assert.rejects(
-      prepareFolder(join(root, 'logs', 'x.log', 'data'), '--data-dir', 0o700),
-      /cannot be written to[^]*--data-dir/,
-    );
+    for (const path of [join(root, 'logs', 'x.log'), join(root, 'logs', 'x.log', 'data'), '/proc/x/data'])
+      await assert.rejects(
+        prepareFolder(path, '--data-dir', 0o700),
+        /cannot be written to[^]*--data-dir/,
+        path,
+      );
+    const made = await prepareFolder(join(root, 'some', 'where'), '--data-dir', 0o700);
+    assert.equal(await prepareFolder(made, '--data-dir', 0o700), made);
   });
 
   it('are used by one start at a time', () => {

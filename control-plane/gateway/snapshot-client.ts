@@ -5,7 +5,7 @@ import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { verifySnapshot } from '../../contracts/snapshot.ts';
 import { readSecret } from '../../foundation/config.ts';
-import { messageOf } from '../../foundation/errors.ts';
+import { hasCode, messageOf } from '../../foundation/errors.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import { compilePolicies, type Policies } from './policies.ts';
 
@@ -162,8 +162,7 @@ async function readCache(options: SnapshotClientOptions): Promise<Held | undefin
     const policies = compilePolicies(await verifySnapshot(token, publicKey));
     return { token, etag, confirmedAt: Math.min(confirmedAt, now()), policies };
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT'))
-      logger.warn({ err: error, cache }, 'the snapshot on disk cannot be used');
+    if (!hasCode(error, 'ENOENT')) logger.warn({ err: error, cache }, 'the snapshot on disk cannot be used');
     return undefined;
   }
 }
