@@ -6,6 +6,7 @@ import type { Layout } from './layout.ts';
 import type { Options } from './options.ts';
 import type { PlannedInference } from './plan.ts';
 import { DATABASE, GATEWAY, OWNER } from './postgres/roles.ts';
+import { POSTGRES_PORT } from './postgres/server.ts';
 import type { Secrets } from './secrets.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -32,8 +33,7 @@ const local = (port: number): { host: string; port: number } => ({ host: LOOPBAC
 export const urlOf = (port: number, path = ''): string => `http://${LOOPBACK}:${port}${path}`;
 
 export function apiConfigOf(
-  { options, secrets, ports }: Setting,
-  postgresPort: number,
+  { options, layout, secrets, ports }: Setting,
   external: Record<string, string>,
 ): z.input<typeof apiConfig> {
   const endpoints: Record<string, string[]> = {};
@@ -45,7 +45,8 @@ export function apiConfigOf(
     internal: local(ports.apiInternal),
     intake: local(ports.apiIntake),
     database: {
-      ...local(postgresPort),
+      host: layout.postgres,
+      port: POSTGRES_PORT,
       database: DATABASE,
       user: OWNER,
       passwordFile: secrets.ownerPassword,
@@ -61,10 +62,7 @@ export function apiConfigOf(
   };
 }
 
-export function gatewayConfigOf(
-  { options, layout, secrets, ports }: Setting,
-  postgresPort: number,
-): z.input<typeof gatewayConfig> {
+export function gatewayConfigOf({ options, layout, secrets, ports }: Setting): z.input<typeof gatewayConfig> {
   return {
     logLevel: options.logLevel,
     listen: { host: options.host, port: ports.gateway },
@@ -80,7 +78,8 @@ export function gatewayConfigOf(
     assertionKey: secrets.assertionKey,
     secretsKeyFile: secrets.secretsKey,
     database: {
-      ...local(postgresPort),
+      host: layout.postgres,
+      port: POSTGRES_PORT,
       database: DATABASE,
       user: GATEWAY,
       passwordFile: secrets.gatewayPassword,

@@ -27,9 +27,9 @@ export interface Context {
 
 /** What runs. Stopped from the outside inwards: nothing is asked for what has stopped already. */
 export interface Processes {
-  startPostgres(): Promise<{ port: number }>;
-  startApi(plan: Plan, postgresPort: number): Promise<void>;
-  startGateway(postgresPort: number): Promise<void>;
+  startPostgres(): Promise<void>;
+  startApi(plan: Plan): Promise<void>;
+  startGateway(): Promise<void>;
   startInference(planned: PlannedInference, files: ModelConfig['files']): Promise<void>;
   stop(): Promise<void>;
   /** At once, without asking. */
@@ -102,7 +102,6 @@ export function createProcesses(context: Context): Processes {
 
   return {
     async startPostgres() {
-      let port = 0;
       const passwords = {
         superuser: await readSecret(secrets.superuserPassword),
         owner: await readSecret(secrets.ownerPassword),
@@ -114,32 +113,29 @@ export function createProcesses(context: Context): Processes {
           cacheDir: layout.cache,
           logFile: logPath(layout, 'postgres'),
           password: passwords.superuser,
-          port,
           environment: env,
         });
-        port = server.port;
         await prepareDatabase(server, passwords).catch(async (error: unknown) => {
           await server.stop();
           throw error;
         });
         return asRunning(server);
       });
-      return { port };
     },
-    startApi: (plan, postgresPort) =>
+    startApi: (plan) =>
       keepProgram(
         'api',
         'api',
         'control-plane/api/main.ts',
-        apiConfigOf(setting, postgresPort, plan.external),
+        apiConfigOf(setting, plan.external),
         urlOf(ports.apiInternal, '/readyz'),
       ),
-    startGateway: (postgresPort) =>
+    startGateway: () =>
       keepProgram(
         'gateway',
         'gateway',
         'control-plane/gateway/main.ts',
-        gatewayConfigOf(setting, postgresPort),
+        gatewayConfigOf(setting),
         urlOf(ports.gatewayMetrics, '/readyz'),
       ),
     startInference: (planned, files) =>

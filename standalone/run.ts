@@ -64,7 +64,7 @@ async function settle(options: Options, layout: Layout, plan: Plan, random: () =
   const ids = plan.inference.map(({ id }) => id);
   const secrets = await prepareSecrets(layout, ids);
   // One more than are needed, should the gateway's be among them.
-  const free = await freePorts(6 + 2 * ids.length, INFERENCE_PORT, random);
+  const free = await freePorts(5 + 2 * ids.length, INFERENCE_PORT, random);
   const numbers = free.filter((port) => port !== options.port);
   const next = (): number => {
     const port = numbers.shift();
@@ -120,11 +120,11 @@ function startAll(
 ): [Promise<string | undefined>, Promise<void>] {
   const { terminal, now, options } = given;
   const control = async (): Promise<string | undefined> => {
-    const { port } = await processes.startPostgres();
-    await processes.startApi(plan, port);
+    await processes.startPostgres();
+    await processes.startApi(plan);
     const tenant = keyTenant(plan);
     const key = tenant === undefined ? undefined : await askDemoKey(setting, tenant);
-    await processes.startGateway(port);
+    await processes.startGateway();
     if (key !== undefined) await untilKeyWorks(addressOf(setting), key, signal);
     return key;
   };

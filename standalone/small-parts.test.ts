@@ -150,8 +150,8 @@ describe('the server of Postgres', () => {
 
   it('is known by its file, and a torn file is none', () => {
     const text = '1234\n/data\n1700000000\n5433\n\n127.0.0.1\n  123 456\nready   \n';
-    assert.deepEqual(parsePostmasterFile(text), { pid: 1234, port: 5433, status: 'ready' });
-    assert.deepEqual(parsePostmasterFile('1234\n'), { pid: 1234, port: undefined, status: undefined });
+    assert.deepEqual(parsePostmasterFile(text), { pid: 1234, status: 'ready' });
+    assert.deepEqual(parsePostmasterFile('1234\n'), { pid: 1234, status: undefined });
     for (const torn of ['', '\n', 'x\n', '-5\n', '0\n']) assert.equal(parsePostmasterFile(torn), undefined);
   });
 });

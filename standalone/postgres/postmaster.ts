@@ -8,18 +8,16 @@ const run = promisify(execFile);
 
 export interface PostmasterState {
   pid: number;
-  port: number | undefined;
   /** As the server writes it: starting, ready, stopping. */
   status: string | undefined;
 }
 
-/** The lines of `postmaster.pid`: pid, data directory, start time, port, socket folder, address, memory key, status. */
+/** The lines of `postmaster.pid`: pid first, status in the eighth. */
 export function parsePostmasterFile(text: string): PostmasterState | undefined {
   const lines = text.split('\n').map((line) => line.trim());
   const pid = Number(lines[0]);
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
-  const port = Number(lines[3]);
-  return { pid, port: Number.isSafeInteger(port) && port > 0 ? port : undefined, status: lines[7] };
+  return { pid, status: lines[7] };
 }
 
 export async function postmasterState(dataDir: string): Promise<PostmasterState | undefined> {
