@@ -118,7 +118,8 @@ function logLevelOf(text: string | undefined): LogLevel {
 
 export function helpText(surroundings: Surroundings): string {
   const { data, cache } = defaultFolders(surroundings);
-  return `Starts Imageplane on this machine: gateway, API, inference servers and Postgres, all bound to loopback.
+  return `Starts Imageplane on this machine: the gateway on loopback; API, inference servers and Postgres on sockets in the data
+folder, which other accounts of the machine cannot enter.
 
 Usage: npm start -- [options]
 

@@ -3,6 +3,7 @@ import { access, chmod, mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { lockHolder, type ProcessLock, tryLock } from '../control-plane/model-store/process-lock.ts';
 import { hasCode, messageOf, UsageError } from '../foundation/errors.ts';
+import type { Layout } from './layout.ts';
 import { portProblem } from './ports.ts';
 
 /** Makes the folder when it is missing. @returns its real path. @throws UsageError naming the option to change. */
@@ -32,6 +33,20 @@ async function makeFolder(path: string, mode: number): Promise<boolean> {
   }
   await mkdir(path, { mode });
   return true;
+}
+
+/** What Linux takes as a socket's path; macOS takes 103. */
+const MAX_SOCKET_PATH_BYTES = 103;
+
+/** @throws UsageError when the data folder's path is too long for the sockets in it. */
+export function assertSocketsFit(layout: Layout): void {
+  const longest = layout.inferenceSocket('');
+  const room = MAX_SOCKET_PATH_BYTES - (Buffer.byteLength(longest) - Buffer.byteLength(layout.data));
+  if (Buffer.byteLength(layout.data) > room)
+    throw new UsageError(
+      `${layout.data} has ${Buffer.byteLength(layout.data)} bytes; sockets in it leave room for ${room}.\n` +
+        'Give a shorter folder with --data-dir (IMAGEPLANE_DATA).',
+    );
 }
 
 /** @throws UsageError with the pid of the start that has the folder. */

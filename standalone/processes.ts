@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { unixUrl } from '../foundation/address.ts';
 import { readSecret } from '../foundation/config.ts';
+import { fetchAnywhere } from '../foundation/fetch.ts';
 import type { ModelConfig } from '../inference-server/config.ts';
 import { createThrottle } from './child-output.ts';
 import { startChild } from './child.ts';
-import { apiConfigOf, gatewayConfigOf, inferenceConfigOf, type Setting, urlOf } from './configs.ts';
+import { apiConfigOf, gatewayConfigOf, inferenceConfigOf, type Setting } from './configs.ts';
 import type { Terminal } from './console.ts';
 import { configPath, logPath } from './layout.ts';
 import { MARK } from './leftovers.ts';
@@ -128,7 +130,7 @@ export function createProcesses(context: Context): Processes {
         'api',
         'control-plane/api/main.ts',
         apiConfigOf(setting, plan.external),
-        urlOf(ports.apiInternal, '/readyz'),
+        unixUrl(layout.apiSocket('internal'), '/readyz'),
       ),
     startGateway: () =>
       keepProgram(
@@ -136,7 +138,7 @@ export function createProcesses(context: Context): Processes {
         'gateway',
         'control-plane/gateway/main.ts',
         gatewayConfigOf(setting),
-        urlOf(ports.gatewayMetrics, '/readyz'),
+        metricsUrl(ports.gatewayMetrics),
       ),
     startInference: (planned, files) =>
       keepProgram(
@@ -144,7 +146,7 @@ export function createProcesses(context: Context): Processes {
         planned.processName,
         'inference-server/main.ts',
         inferenceConfigOf(setting, planned, files),
-        urlOf(ports.inference[planned.id]?.metrics ?? 0, '/readyz'),
+        metricsUrl(ports.inferenceMetrics[planned.id] ?? 0),
       ),
     async stop() {
       stopping = true;
@@ -172,11 +174,13 @@ function asRunning(server: PostgresServer): Running {
   };
 }
 
+const metricsUrl = (port: number): string => `http://127.0.0.1:${port}/readyz`;
+
 const demoKey = z.object({ key: z.string().min(1) });
 
 /** A key for the tenant, from the API's internal port. */
-export async function askDemoKey({ secrets, ports }: Setting, tenant: string): Promise<string> {
-  const response = await fetch(urlOf(ports.apiInternal, '/internal/v1/demo-key'), {
+export async function askDemoKey({ layout, secrets }: Setting, tenant: string): Promise<string> {
+  const response = await fetchAnywhere(unixUrl(layout.apiSocket('internal'), '/internal/v1/demo-key'), {
     method: 'POST',
     headers: {
       authorization: `Bearer ${await readSecret(secrets.internalToken)}`,

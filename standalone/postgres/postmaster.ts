@@ -6,6 +6,10 @@ import { hasCode } from '../../foundation/errors.ts';
 
 const run = promisify(execFile);
 
+/** It only names the socket: nothing listens on a port. */
+export const POSTGRES_PORT = 5432;
+const SOCKET_LOCK = `.s.PGSQL.${POSTGRES_PORT}.lock`;
+
 export interface PostmasterState {
   pid: number;
   /** As the server writes it: starting, ready, stopping. */
@@ -80,8 +84,8 @@ async function runsOn(pid: number, dataDir: string): Promise<boolean> {
 }
 
 /**
- * Ends what an earlier run left on this data directory, cleanly where it can, and removes a `postmaster.pid` whose pid
- * now belongs to somebody else, which the server itself would take for a running postmaster.
+ * Ends what an earlier run left on this data directory, cleanly where it can, and removes lock files whose pid now
+ * belongs to somebody else, which the server itself would take for a running postmaster.
  * @throws Error naming the pids that do not end.
  */
 export async function stopStalePostmaster(dataDir: string): Promise<'none' | 'stopped'> {
@@ -99,6 +103,7 @@ export async function stopStalePostmaster(dataDir: string): Promise<'none' | 'st
     }
   }
   const left = await postmasterState(dataDir);
-  if (left !== undefined && isAlive(left.pid)) await rm(join(dataDir, 'postmaster.pid'), { force: true });
+  if (left !== undefined && isAlive(left.pid))
+    for (const name of ['postmaster.pid', SOCKET_LOCK]) await rm(join(dataDir, name), { force: true });
   return processes.length > 0 ? 'stopped' : 'none';
 }

@@ -8,14 +8,17 @@ import { UsageError } from '../../foundation/errors.ts';
 import { type Account, obstacle, serverAccount } from './account.ts';
 import { type Binaries, findBinaries, runnableBinaries } from './binaries.ts';
 import type { GuardOptions } from './guard.ts';
-import { isAlive, postmasterState, signalProcess, stopStalePostmaster, waitUntil } from './postmaster.ts';
+import {
+  isAlive,
+  POSTGRES_PORT,
+  postmasterState,
+  signalProcess,
+  stopStalePostmaster,
+  waitUntil,
+} from './postmaster.ts';
 
 const run = promisify(execFile);
 
-/** It only names the socket: nothing listens on a port. */
-export const POSTGRES_PORT = 5432;
-/** What the kernel takes as a socket's path. */
-const MAX_SOCKET_PATH_BYTES = 107;
 const SUPERUSER = 'postgres';
 const READY_LIMIT_MS = 60_000;
 
@@ -54,12 +57,6 @@ export interface PostgresServer {
  * @throws UsageError when this machine cannot run it; Error with the end of the log when it does not come up.
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
-  const socket = join(options.dataDir, `.s.PGSQL.${POSTGRES_PORT}`);
-  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES)
-    throw new UsageError(
-      `${socket} is too long for a socket, which may have ${MAX_SOCKET_PATH_BYTES} bytes.\n` +
-        'Choose a shorter folder by --data-dir (IMAGEPLANE_DATA).',
-    );
   const account = await serverAccount();
   const binaries = await runnableBinaries(await findBinaries(), account, options.cacheDir);
   await prepareCluster(options, binaries, account);

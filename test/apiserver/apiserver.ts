@@ -115,7 +115,7 @@ async function launch(
   };
   try {
     const [[port = 0]] = await Promise.all([
-      freePorts(1, undefined, Math.random),
+      freePorts(1, Math.random),
       createServerCertificates(pki),
     ]);
     const url = `https://127.0.0.1:${port}`;
