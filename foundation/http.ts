@@ -1,18 +1,23 @@
+import { rm } from 'node:fs/promises';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ErrorRequestHandler } from 'express';
+import type { Address } from './address.ts';
 import { errorBodyOf, RequestError, toRequestError } from './errors.ts';
 import type { Logger } from './logger.ts';
 
-export async function listen(server: Server, address: { host: string; port: number }): Promise<AddressInfo> {
+export async function listen(server: Server, address: Address): Promise<AddressInfo | string | null> {
+  const socket = 'socket' in address ? address.socket : undefined;
+  // A process that was killed leaves its socket behind.
+  if (socket !== undefined) await rm(socket, { force: true });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(address.port, address.host, () => {
+    server.listen('socket' in address ? { path: address.socket } : address, () => {
       server.removeListener('error', reject);
       resolve();
     });
   });
-  return server.address() as AddressInfo;
+  return server.address();
 }
 
 /** Lets requests in flight end, then closes what is left after `graceMs`. */

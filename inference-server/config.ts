@@ -1,10 +1,11 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-
-const address = z.strictObject({ host: z.string().min(1), port: z.int().min(0).max(65535) });
+import { type Address, address, tcpAddress } from '../foundation/address.ts';
 
 /** Where a program listens says who can reach it: there is no default. */
-function isLoopback(host: string): boolean {
+function isOfThisMachine(listen: Address): boolean {
+  if ('socket' in listen) return true;
+  const { host } = listen;
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
@@ -42,7 +43,7 @@ export const inferenceServerConfig = z
   .strictObject({
     logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
     listen: address,
-    metrics: address,
+    metrics: tcpAddress,
     tenant: z.string().min(1),
     service: z.string().min(1),
     assertion: z.discriminatedUnion('mode', [
@@ -78,7 +79,7 @@ export const inferenceServerConfig = z
       maxBytes: z.int().positive().default(268_435_456),
     }),
   })
-  .refine(({ assertion, listen }) => assertion.mode === 'required' || isLoopback(listen.host), {
+  .refine(({ assertion, listen }) => assertion.mode === 'required' || isOfThisMachine(listen), {
     path: ['assertion', 'mode'],
     message: 'may be off only while listen.host is a loopback address: otherwise anyone could send work',
   });

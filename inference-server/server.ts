@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as newUuid } from 'uuid';
 import type { UsageEvent } from '../contracts/usage-event.ts';
+import { fetchAnywhere } from '../foundation/fetch.ts';
 import { closeServer, listen } from '../foundation/http.ts';
 import type { Logger } from '../foundation/logger.ts';
 import { openOutbox, type Outbox } from '../foundation/outbox.ts';
@@ -38,7 +39,12 @@ export async function startInferenceServer(
   const keys = await gatewayKeys(config, logger, now);
   const outbox = await openOutbox<UsageEvent>({
     directory: config.usage.outbox,
-    deliver: createDelivery({ ...config.usage, directory: config.usage.outbox, fetch, logger }),
+    deliver: createDelivery({
+      ...config.usage,
+      directory: config.usage.outbox,
+      fetch: fetchAnywhere,
+      logger,
+    }),
     maxBytes: config.usage.maxBytes,
     maxBatch: 200,
     logger,

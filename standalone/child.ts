@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UsageError } from '../foundation/errors.ts';
+import { fetchAnywhere } from '../foundation/fetch.ts';
 import { createLineReader, readableLine } from './child-output.ts';
 import { openLogFile } from './log-file.ts';
 import type { Running } from './supervise.ts';
@@ -109,7 +110,7 @@ async function untilReady(
 /** `ready`, or the problems that a 503 names, or undefined while nobody answers. */
 async function askReady(url: string): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetchAnywhere(url, { signal: AbortSignal.timeout(2_000) });
     const text = await response.text();
     return response.ok ? 'ready' : text.slice(0, 1_000);
   } catch {

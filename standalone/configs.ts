@@ -2,23 +2,22 @@ import type { z } from 'zod';
 import type { apiConfig } from '../control-plane/api/config.ts';
 import type { gatewayConfig } from '../control-plane/gateway/config.ts';
 import type { inferenceServerConfig, ModelConfig } from '../inference-server/config.ts';
+import { unixUrl } from '../foundation/address.ts';
 import type { Layout } from './layout.ts';
 import type { Options } from './options.ts';
 import type { PlannedInference } from './plan.ts';
 import { DATABASE, GATEWAY, OWNER } from './postgres/roles.ts';
+import { POSTGRES_PORT } from './postgres/postmaster.ts';
 import type { Secrets } from './secrets.ts';
 
 const LOOPBACK = '127.0.0.1';
 
-/** Where everything listens. All of it is loopback. */
+/** What listens on loopback: the gateway and the metrics. Everything else listens on sockets in a closed folder. */
 export interface Ports {
   gateway: number;
   gatewayMetrics: number;
-  api: number;
-  apiInternal: number;
-  apiIntake: number;
   /** By `{tenant}/{service}`. */
-  inference: Record<string, { listen: number; metrics: number }>;
+  inferenceMetrics: Record<string, number>;
 }
 
 export interface Setting {
@@ -29,23 +28,22 @@ export interface Setting {
 }
 
 const local = (port: number): { host: string; port: number } => ({ host: LOOPBACK, port });
-export const urlOf = (port: number, path = ''): string => `http://${LOOPBACK}:${port}${path}`;
 
 export function apiConfigOf(
-  { options, secrets, ports }: Setting,
-  postgresPort: number,
+  { options, layout, secrets, ports }: Setting,
   external: Record<string, string>,
 ): z.input<typeof apiConfig> {
   const endpoints: Record<string, string[]> = {};
-  for (const [id, { listen }] of Object.entries(ports.inference)) endpoints[id] = [urlOf(listen)];
+  for (const id of Object.keys(ports.inferenceMetrics)) endpoints[id] = [unixUrl(layout.inferenceSocket(id))];
   for (const [id, url] of Object.entries(external)) endpoints[id] = [url];
   return {
     logLevel: options.logLevel,
-    listen: local(ports.api),
-    internal: local(ports.apiInternal),
-    intake: local(ports.apiIntake),
+    listen: { socket: layout.apiSocket('public') },
+    internal: { socket: layout.apiSocket('internal') },
+    intake: { socket: layout.apiSocket('intake') },
     database: {
-      ...local(postgresPort),
+      host: layout.postgres,
+      port: POSTGRES_PORT,
       database: DATABASE,
       user: OWNER,
       passwordFile: secrets.ownerPassword,
@@ -61,18 +59,15 @@ export function apiConfigOf(
   };
 }
 
-export function gatewayConfigOf(
-  { options, layout, secrets, ports }: Setting,
-  postgresPort: number,
-): z.input<typeof gatewayConfig> {
+export function gatewayConfigOf({ options, layout, secrets, ports }: Setting): z.input<typeof gatewayConfig> {
   return {
     logLevel: options.logLevel,
     listen: { host: options.host, port: ports.gateway },
     metrics: local(ports.gatewayMetrics),
     hosts: ['localhost', LOOPBACK, '[::1]'],
-    api: { url: urlOf(ports.api) },
+    api: { url: unixUrl(layout.apiSocket('public')) },
     snapshot: {
-      url: urlOf(ports.apiInternal, '/internal/v1/snapshot'),
+      url: unixUrl(layout.apiSocket('internal'), '/internal/v1/snapshot'),
       tokenFile: secrets.internalToken,
       publicKey: secrets.snapshotPublicKey,
       cache: layout.snapshotCache,
@@ -80,7 +75,8 @@ export function gatewayConfigOf(
     assertionKey: secrets.assertionKey,
     secretsKeyFile: secrets.secretsKey,
     database: {
-      ...local(postgresPort),
+      host: layout.postgres,
+      port: POSTGRES_PORT,
       database: DATABASE,
       user: GATEWAY,
       passwordFile: secrets.gatewayPassword,
@@ -95,21 +91,21 @@ export function inferenceConfigOf(
   planned: PlannedInference,
   files: ModelConfig['files'],
 ): z.input<typeof inferenceServerConfig> {
-  const own = ports.inference[planned.id];
+  const metrics = ports.inferenceMetrics[planned.id];
   const { name, spec } = planned.model;
-  if (own === undefined || spec.pipeline === undefined)
+  if (metrics === undefined || spec.pipeline === undefined)
     throw new Error(`${planned.id} was not planned completely`);
   return {
     logLevel: options.logLevel,
-    listen: local(own.listen),
-    metrics: local(own.metrics),
+    listen: { socket: layout.inferenceSocket(planned.id) },
+    metrics: local(metrics),
     tenant: planned.tenant,
     service: planned.service,
     assertion: { mode: 'required', jwks: secrets.assertionJwks },
     models: [{ name, family: spec.family, task: 'background-removal', files, pipeline: spec.pipeline }],
     ...planned.settings,
     usage: {
-      url: urlOf(ports.apiIntake, '/v1/usage-events'),
+      url: unixUrl(layout.apiSocket('intake'), '/v1/usage-events'),
       tokenFile: secrets.usageToken(planned.id),
       outbox: layout.outbox(planned.processName),
     },

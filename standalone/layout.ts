@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 /** Every path that a start uses, in one place. */
@@ -7,6 +8,10 @@ export interface Layout {
   run: string;
   logs: string;
   postgres: string;
+  /** Where the API listens: only who may enter `run` can connect. */
+  apiSocket: (name: 'public' | 'internal' | 'intake') => string;
+  /** Of a service, by its id. Short whatever the id is, since a socket's path has little room. */
+  inferenceSocket: (id: string) => string;
   /** Held while a supervisor uses `data`. */
   lock: string;
   outbox: (name: string) => string;
@@ -22,6 +27,11 @@ export function layoutOf({ dataDir, cacheDir }: { dataDir: string; cacheDir: str
     run: join(dataDir, 'run'),
     logs: join(dataDir, 'logs'),
     postgres: join(dataDir, 'postgres'),
+    apiSocket: (name) => join(dataDir, 'run', `api.${name}.sock`),
+    inferenceSocket: (id) => {
+      const digest = createHash('sha256').update(id).digest('hex').slice(0, 12);
+      return join(dataDir, 'run', `inference.${digest}.sock`);
+    },
     lock: join(dataDir, 'lock'),
     outbox: (name) => join(dataDir, 'outbox', name),
     snapshotCache: join(dataDir, 'gateway', 'snapshot.jws'),

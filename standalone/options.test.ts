@@ -36,6 +36,17 @@ describe('the options of npm start', () => {
     });
   });
 
+  it('that npm took for itself are named with the command that gives them', () => {
+    for (const [argv, kept] of [
+      [['8081'], 'true'],
+      [[], '8081'],
+    ] as const)
+      assert.throws(
+        () => parseOptions([...argv], { ...surroundings, env: { npm_config_port: kept } }),
+        /npm start -- --port 8081$/,
+      );
+  });
+
   it('put data where root, XDG, the environment and the option say, the later before the earlier', () => {
     assert.equal(parsed([], { root: true }).dataDir, '/var/lib/imageplane');
     assert.equal(parsed([], { root: true }).cacheDir, '/var/cache/imageplane');

@@ -50,9 +50,10 @@ function absolute(path: string | undefined): string | undefined {
 
 /** @throws UsageError naming the option and what it takes. */
 export function parseOptions(argv: string[], surroundings: Surroundings): Options | 'help' {
+  const { env, cwd, checkout } = surroundings;
+  refuseWhatNpmKept(argv, env);
   const values = parse(argv);
   if (values.help === true) return 'help';
-  const { env, cwd, checkout } = surroundings;
   const folders = defaultFolders(surroundings);
   const folder = (given: string | undefined, variable: string, fallback: string): string => {
     const path = given ?? env[variable];
@@ -69,6 +70,17 @@ export function parseOptions(argv: string[], surroundings: Surroundings): Option
     logLevel: logLevelOf(values['log-level']),
     offline: values.offline === true,
   };
+}
+
+/** `npm start --port 1` without the dashes between gives the option to npm, which would ignore it in silence. */
+function refuseWhatNpmKept(argv: string[], env: Surroundings['env']): void {
+  for (const name of ['port', 'host', 'data-dir', 'cache-dir', 'objects', 'log-level']) {
+    const kept = env[`npm_config_${name.replaceAll('-', '_')}`];
+    if (kept === undefined || argv.some((argument) => argument.startsWith('-'))) continue;
+    // What npm does not know it takes for a flag, and hands on the value alone.
+    const value = kept === 'true' ? argv.join(' ') : kept;
+    throw new UsageError(`npm took --${name} for itself. Write: npm start -- --${name} ${value}`);
+  }
 }
 
 function parse(argv: string[]) {
@@ -118,7 +130,8 @@ function logLevelOf(text: string | undefined): LogLevel {
 
 export function helpText(surroundings: Surroundings): string {
   const { data, cache } = defaultFolders(surroundings);
-  return `Starts Imageplane on this machine: gateway, API, inference servers and Postgres, all bound to loopback.
+  return `Starts Imageplane on this machine: the gateway on loopback; API, inference servers and Postgres on sockets in the data
+folder, which other accounts of the machine cannot enter.
 
 Usage: npm start -- [options]
 

@@ -16,19 +16,14 @@ export async function portProblem(port: number, host: string): Promise<string | 
   return undefined;
 }
 
-/** So many different free loopback ports; the first is `preferred` if that one is free. */
-export async function freePorts(
-  count: number,
-  preferred: number | undefined,
-  random: () => number,
-): Promise<number[]> {
+/** So many different free loopback ports. */
+export async function freePorts(count: number, random: () => number): Promise<number[]> {
   const held: Server[] = [];
   const ports: number[] = [];
   try {
     for (let attempt = 0; ports.length < count; attempt++) {
       if (attempt >= ATTEMPTS + count) throw new Error('There are no free ports on loopback.');
-      const port =
-        attempt === 0 && preferred !== undefined ? preferred : FIRST + Math.floor(random() * COUNT);
+      const port = FIRST + Math.floor(random() * COUNT);
       const server = await hold(port, '127.0.0.1');
       if (typeof server === 'string') continue;
       held.push(server);

@@ -1,14 +1,15 @@
 import { constants } from 'node:fs';
-import { access, chmod, mkdir, realpath } from 'node:fs/promises';
+import { access, chmod, mkdir, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { lockHolder, type ProcessLock, tryLock } from '../control-plane/model-store/process-lock.ts';
-import { messageOf, UsageError } from '../foundation/errors.ts';
+import { hasCode, messageOf, UsageError } from '../foundation/errors.ts';
+import type { Layout } from './layout.ts';
 import { portProblem } from './ports.ts';
 
 /** Makes the folder when it is missing. @returns its real path. @throws UsageError naming the option to change. */
 export async function prepareFolder(path: string, option: string, mode: number): Promise<string> {
   try {
-    const made = await mkdir(path, { recursive: true, mode });
-    if (made !== undefined) await chmod(path, mode);
+    if (await makeFolder(path, mode)) await chmod(path, mode);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     return await realpath(path);
   } catch (error) {
@@ -16,6 +17,36 @@ export async function prepareFolder(path: string, option: string, mode: number):
       `${path} cannot be written to: ${messageOf(error)}\nGive another folder with ${option}.`,
     );
   }
+}
+
+/**
+ * One level after the other, since Node's own recursion never ends where a file system, such as /proc, answers that the
+ * parent is missing. @returns whether it was made now.
+ */
+async function makeFolder(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, { mode });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') && (await stat(path)).isDirectory()) return false;
+    if (!hasCode(error, 'ENOENT') || !(await makeFolder(dirname(path), mode))) throw error;
+  }
+  await mkdir(path, { mode });
+  return true;
+}
+
+/** What Linux takes as a socket's path; macOS takes 103. */
+const MAX_SOCKET_PATH_BYTES = 103;
+
+/** @throws UsageError when the data folder's path is too long for the sockets in it. */
+export function assertSocketsFit(layout: Layout): void {
+  const longest = layout.inferenceSocket('');
+  const room = MAX_SOCKET_PATH_BYTES - (Buffer.byteLength(longest) - Buffer.byteLength(layout.data));
+  if (Buffer.byteLength(layout.data) > room)
+    throw new UsageError(
+      `${layout.data} has ${Buffer.byteLength(layout.data)} bytes; sockets in it leave room for ${room}.\n` +
+        'Give a shorter folder with --data-dir (IMAGEPLANE_DATA).',
+    );
 }
 
 /** @throws UsageError with the pid of the start that has the folder. */

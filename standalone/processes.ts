@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { unixUrl } from '../foundation/address.ts';
 import { readSecret } from '../foundation/config.ts';
+import { fetchAnywhere } from '../foundation/fetch.ts';
 import type { ModelConfig } from '../inference-server/config.ts';
 import { createThrottle } from './child-output.ts';
 import { startChild } from './child.ts';
-import { apiConfigOf, gatewayConfigOf, inferenceConfigOf, type Setting, urlOf } from './configs.ts';
+import { apiConfigOf, gatewayConfigOf, inferenceConfigOf, type Setting } from './configs.ts';
 import type { Terminal } from './console.ts';
 import { configPath, logPath } from './layout.ts';
 import { MARK } from './leftovers.ts';
@@ -27,9 +29,9 @@ export interface Context {
 
 /** What runs. Stopped from the outside inwards: nothing is asked for what has stopped already. */
 export interface Processes {
-  startPostgres(): Promise<{ port: number }>;
-  startApi(plan: Plan, postgresPort: number): Promise<void>;
-  startGateway(postgresPort: number): Promise<void>;
+  startPostgres(): Promise<void>;
+  startApi(plan: Plan): Promise<void>;
+  startGateway(): Promise<void>;
   startInference(planned: PlannedInference, files: ModelConfig['files']): Promise<void>;
   stop(): Promise<void>;
   /** At once, without asking. */
@@ -102,7 +104,6 @@ export function createProcesses(context: Context): Processes {
 
   return {
     async startPostgres() {
-      let port = 0;
       const passwords = {
         superuser: await readSecret(secrets.superuserPassword),
         owner: await readSecret(secrets.ownerPassword),
@@ -114,33 +115,30 @@ export function createProcesses(context: Context): Processes {
           cacheDir: layout.cache,
           logFile: logPath(layout, 'postgres'),
           password: passwords.superuser,
-          port,
           environment: env,
         });
-        port = server.port;
         await prepareDatabase(server, passwords).catch(async (error: unknown) => {
           await server.stop();
           throw error;
         });
         return asRunning(server);
       });
-      return { port };
     },
-    startApi: (plan, postgresPort) =>
+    startApi: (plan) =>
       keepProgram(
         'api',
         'api',
         'control-plane/api/main.ts',
-        apiConfigOf(setting, postgresPort, plan.external),
-        urlOf(ports.apiInternal, '/readyz'),
+        apiConfigOf(setting, plan.external),
+        unixUrl(layout.apiSocket('internal'), '/readyz'),
       ),
-    startGateway: (postgresPort) =>
+    startGateway: () =>
       keepProgram(
         'gateway',
         'gateway',
         'control-plane/gateway/main.ts',
-        gatewayConfigOf(setting, postgresPort),
-        urlOf(ports.gatewayMetrics, '/readyz'),
+        gatewayConfigOf(setting),
+        metricsUrl(ports.gatewayMetrics),
       ),
     startInference: (planned, files) =>
       keepProgram(
@@ -148,7 +146,7 @@ export function createProcesses(context: Context): Processes {
         planned.processName,
         'inference-server/main.ts',
         inferenceConfigOf(setting, planned, files),
-        urlOf(ports.inference[planned.id]?.metrics ?? 0, '/readyz'),
+        metricsUrl(ports.inferenceMetrics[planned.id] ?? 0),
       ),
     async stop() {
       stopping = true;
@@ -176,11 +174,13 @@ function asRunning(server: PostgresServer): Running {
   };
 }
 
+const metricsUrl = (port: number): string => `http://127.0.0.1:${port}/readyz`;
+
 const demoKey = z.object({ key: z.string().min(1) });
 
 /** A key for the tenant, from the API's internal port. */
-export async function askDemoKey({ secrets, ports }: Setting, tenant: string): Promise<string> {
-  const response = await fetch(urlOf(ports.apiInternal, '/internal/v1/demo-key'), {
+export async function askDemoKey({ layout, secrets }: Setting, tenant: string): Promise<string> {
+  const response = await fetchAnywhere(unixUrl(layout.apiSocket('internal'), '/internal/v1/demo-key'), {
     method: 'POST',
     headers: {
       authorization: `Bearer ${await readSecret(secrets.internalToken)}`,

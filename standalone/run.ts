@@ -11,7 +11,7 @@ import { licenceLines, type Plan, type PlannedModel, planOf } from './plan.ts';
 import { freePorts } from './ports.ts';
 import { findBinaries } from './postgres/binaries.ts';
 import { allowPassage } from './postgres/server.ts';
-import { assertPortFree, lockFolder, prepareFolder } from './preflight.ts';
+import { assertPortFree, assertSocketsFit, lockFolder, prepareFolder } from './preflight.ts';
 import { askDemoKey, createProcesses, type Processes, untilKeyWorks } from './processes.ts';
 import { prepareSecrets } from './secrets.ts';
 import { curlLine, type Welcome, welcomeText } from './welcome.ts';
@@ -31,8 +31,6 @@ export interface Run {
   random: () => number;
 }
 
-const INFERENCE_PORT = 7860;
-
 /**
  * Starts everything, says so, and stops it when asked.
  * @throws UsageError for what a person can correct; everything that was started has been stopped then.
@@ -46,6 +44,7 @@ export async function run(given: Run): Promise<void> {
   const cacheDir = await prepareFolder(given.options.cacheDir, '--cache-dir (IMAGEPLANE_CACHE)', 0o755);
   const options = { ...given.options, dataDir, cacheDir };
   const layout = layoutOf(options);
+  assertSocketsFit(layout);
   const lock = lockFolder(layout.lock, dataDir);
   try {
     await allowPassage(dataDir);
@@ -64,22 +63,19 @@ async function settle(options: Options, layout: Layout, plan: Plan, random: () =
   const ids = plan.inference.map(({ id }) => id);
   const secrets = await prepareSecrets(layout, ids);
   // One more than are needed, should the gateway's be among them.
-  const free = await freePorts(6 + 2 * ids.length, INFERENCE_PORT, random);
+  const free = await freePorts(3 + ids.length, random);
   const numbers = free.filter((port) => port !== options.port);
   const next = (): number => {
     const port = numbers.shift();
     if (port === undefined) throw new Error('There are not enough free ports.');
     return port;
   };
-  const inference: Ports['inference'] = {};
-  for (const id of ids) inference[id] = { listen: next(), metrics: next() };
+  const inferenceMetrics: Ports['inferenceMetrics'] = {};
+  for (const id of ids) inferenceMetrics[id] = next();
   const ports: Ports = {
     gateway: options.port === 0 ? next() : options.port,
     gatewayMetrics: next(),
-    api: next(),
-    apiInternal: next(),
-    apiIntake: next(),
-    inference,
+    inferenceMetrics,
   };
   return { options, layout, secrets, ports };
 }
@@ -120,11 +116,11 @@ function startAll(
 ): [Promise<string | undefined>, Promise<void>] {
   const { terminal, now, options } = given;
   const control = async (): Promise<string | undefined> => {
-    const { port } = await processes.startPostgres();
-    await processes.startApi(plan, port);
+    await processes.startPostgres();
+    await processes.startApi(plan);
     const tenant = keyTenant(plan);
     const key = tenant === undefined ? undefined : await askDemoKey(setting, tenant);
-    await processes.startGateway(port);
+    await processes.startGateway();
     if (key !== undefined) await untilKeyWorks(addressOf(setting), key, signal);
     return key;
   };

@@ -3,7 +3,7 @@ import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import { z } from 'zod';
-import { UsageError } from '../foundation/errors.ts';
+import { hasCode, UsageError } from '../foundation/errors.ts';
 import { type Layout, secretPath } from './layout.ts';
 
 /** Paths of files, all of them 0600. Secrets themselves are read only where one is needed. */
@@ -114,7 +114,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

@@ -10,8 +10,9 @@ import { openLogFile } from './log-file.ts';
 import { isAtLeast } from './node-version.ts';
 import { freePorts, portProblem } from './ports.ts';
 import { maySearch } from './postgres/account.ts';
+import { type Layout, layoutOf } from './layout.ts';
 import { parsePostmasterFile } from './postgres/postmaster.ts';
-import { assertPortFree, lockFolder, prepareFolder } from './preflight.ts';
+import { assertPortFree, assertSocketsFit, lockFolder, prepareFolder } from './preflight.ts';
 
 describe('the version of Node', () => {
   it('is compared part by part, as numbers', () => {
@@ -102,13 +103,10 @@ describe('places and ports', () => {
     assert.equal((await stat(path)).mode & 0o777, 0o600);
   });
 
-  it('give different free ports, the preferred one first if it can be had', async () => {
-    const ports = await freePorts(20, undefined, Math.random);
+  it('give different free ports', async () => {
+    const ports = await freePorts(20, Math.random);
     assert.equal(new Set(ports).size, 20);
-    const [again] = await freePorts(1, ports[0], Math.random);
-    assert.equal(again, ports[0]);
-    const [instead] = await freePorts(1, taken, Math.random);
-    assert.notEqual(instead, taken);
+    assert.ok(!ports.includes(taken));
     for (const port of ports) assert.equal(await portProblem(port, '127.0.0.1'), undefined);
   });
 
@@ -118,10 +116,22 @@ describe('places and ports', () => {
   });
 
   it('say which option to give when a folder cannot be written to', async () => {
-    await assert.rejects(
-      prepareFolder(join(root, 'logs', 'x.log', 'data'), '--data-dir', 0o700),
-      /cannot be written to[^]*--data-dir/,
-    );
+    for (const path of [join(root, 'logs', 'x.log'), join(root, 'logs', 'x.log', 'data'), '/proc/x/data'])
+      await assert.rejects(
+        prepareFolder(path, '--data-dir', 0o700),
+        /cannot be written to[^]*--data-dir/,
+        path,
+      );
+    const made = await prepareFolder(join(root, 'some', 'where'), '--data-dir', 0o700);
+    assert.equal(await prepareFolder(made, '--data-dir', 0o700), made);
+  });
+
+  it('say that a folder is too long for the sockets in it', () => {
+    const layoutIn = (dataDir: string): Layout => layoutOf({ dataDir, cacheDir: '/cache' });
+    assertSocketsFit(layoutIn(`/${'x'.repeat(60)}`));
+    assert.throws(() => {
+      assertSocketsFit(layoutIn(`/${'x'.repeat(80)}`));
+    }, /leave room for \d+[^]*--data-dir/);
   });
 
   it('are used by one start at a time', () => {
@@ -146,8 +156,8 @@ describe('the server of Postgres', () => {
 
   it('is known by its file, and a torn file is none', () => {
     const text = '1234\n/data\n1700000000\n5433\n\n127.0.0.1\n  123 456\nready   \n';
-    assert.deepEqual(parsePostmasterFile(text), { pid: 1234, port: 5433, status: 'ready' });
-    assert.deepEqual(parsePostmasterFile('1234\n'), { pid: 1234, port: undefined, status: undefined });
+    assert.deepEqual(parsePostmasterFile(text), { pid: 1234, status: 'ready' });
+    assert.deepEqual(parsePostmasterFile('1234\n'), { pid: 1234, status: undefined });
     for (const torn of ['', '\n', 'x\n', '-5\n', '0\n']) assert.equal(parsePostmasterFile(torn), undefined);
   });
 });

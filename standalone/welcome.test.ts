@@ -53,6 +53,7 @@ describe('the welcome', () => {
     };
     const text = welcomeText(welcome);
     assert.equal(text.split('\n').filter((line) => line.startsWith('curl ')).length, 1);
+    assert.ok(text.includes('export IMAGEPLANE_URL=http://127.0.0.1:8080 IMAGEPLANE_KEY=ipk_x\n'));
     assert.ok(!text.includes('Not started'));
     assert.match(text, /http:\/\/127\.0\.0\.1:8080\/s\/demo\/cutout/);
     const bare = welcomeText({ ...welcome, key: undefined, curl: undefined, services: [], licences: [] });

@@ -52,9 +52,14 @@ export function welcomeText(welcome: Welcome): string {
       ? []
       : [
           `Demo key 演示密钥:  ${key.key}`,
-          `                   of the tenant ${key.tenant}, made just now; it replaces the one of the start before. 每次启动都会换新。`,
+          `                   of the tenant ${key.tenant}, for 30 days or until the next start, which makes another. 有效 30 天，每次启动都会换新。`,
         ]),
     '',
+    ...(key === undefined
+      ? []
+      : section('For the commands of the README 供 README 中的命令使用:', [
+          `export IMAGEPLANE_URL=${address} IMAGEPLANE_KEY=${key.key}`,
+        ])),
     ...section(
       'Services 服务:',
       services.map((path) => `${address}${path}`),

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { snapshot } from '../../contracts/snapshot.ts';
+import { address } from '../../foundation/address.ts';
 import { databaseConfig } from '../database/pool.ts';
 import { identityProvidersConfig } from '../identity/providers/config.ts';
-
-const address = z.strictObject({ host: z.string().min(1), port: z.int().min(0).max(65535) });
 
 export const apiConfig = z.strictObject({
   logLevel: z.string().default('info'),

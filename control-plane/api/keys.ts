@@ -76,6 +76,8 @@ export async function withdrawKey(
 }
 
 const DEMO_KEY_DAYS = 30;
+/** Whoever starts the product on a machine holds everything on it. */
+const DEMO_KEY_ISSUER = 'standalone';
 
 /** A key for trying the product on one machine: it replaces the one of the start before. */
 export async function issueDemoKey(
@@ -100,10 +102,14 @@ export async function issueDemoKey(
       id,
       principal: principal.id,
       sha256: hash,
-      createdBy: 'standalone',
+      createdBy: DEMO_KEY_ISSUER,
       expiresAt: new Date(now().getTime() + DEMO_KEY_DAYS * DAY_MS),
     });
-    await appendAuditIn(transaction, keyRecord(principal, 'keys:create', id, surroundings));
+    await appendAuditIn(transaction, {
+      ...keyRecord(principal, 'keys:create', id, surroundings),
+      principal: DEMO_KEY_ISSUER,
+      rule: 'start',
+    });
   });
   return { key, principal: principal.id };
 }

@@ -1,12 +1,11 @@
 import { z } from 'zod';
+import { tcpAddress } from '../../foundation/address.ts';
 import { isCidr } from '../access/addresses.ts';
-
-const address = z.strictObject({ host: z.string().min(1), port: z.int().min(0).max(65_535) });
 
 export const gatewayConfig = z.strictObject({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
-  listen: address,
-  metrics: address,
+  listen: tcpAddress,
+  metrics: tcpAddress,
   /** Host names that clients may use, without a port. */
   hosts: z.array(z.string().min(1).toLowerCase()).min(1),
   /** Whose X-Forwarded-For and X-Forwarded-Proto are believed: nobody's, unless said. */

@@ -1,4 +1,5 @@
 import { Pool } from 'undici';
+import { routeTo } from '../../foundation/address.ts';
 import { bound } from './config.ts';
 
 /** How long an endpoint that refused a connection is passed over while there are others. */
@@ -6,6 +7,8 @@ const AVOID_MS = 2_000;
 
 export interface Endpoint {
   url: URL;
+  /** Where it is reached, if not at its URL's address. */
+  socketPath: string | undefined;
   pool: Pool;
   /** Requests and streams open on it. */
   open: number;
@@ -28,18 +31,18 @@ export function createEndpoints(nowMs: () => number): Endpoints {
   function endpointOf(text: string): Endpoint {
     let endpoint = endpoints.get(text);
     if (endpoint === undefined) {
-      const url = new URL(text);
+      const { url, socketPath } = routeTo(text);
       const pool = new Pool(url.origin, {
         connections: bound.perEndpoint,
         pipelining: 1,
         allowH2: false,
-        connect: { timeout: bound.connectTimeout },
+        connect: { timeout: bound.connectTimeout, ...(socketPath === undefined ? {} : { socketPath }) },
         // Below the 5 s after which common servers close an idle connection, possibly as we write to it.
         keepAliveTimeout: 3_000,
         keepAliveMaxTimeout: 30_000,
         maxHeaderSize: 32 * 1024,
       });
-      endpoint = { url, pool, open: 0, avoidUntil: 0 };
+      endpoint = { url, socketPath, pool, open: 0, avoidUntil: 0 };
       endpoints.set(text, endpoint);
     }
     return endpoint;

@@ -49,6 +49,7 @@ export type ForwardResult =
 
 const UNREACHABLE = new Set([
   'ECONNREFUSED',
+  'ENOENT',
   'ENOTFOUND',
   'EAI_AGAIN',
   'EHOSTUNREACH',

@@ -4,8 +4,9 @@ import type { CryptoKey } from 'jose';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { verifySnapshot } from '../../contracts/snapshot.ts';
+import { routeTo } from '../../foundation/address.ts';
 import { readSecret } from '../../foundation/config.ts';
-import { messageOf } from '../../foundation/errors.ts';
+import { hasCode, messageOf } from '../../foundation/errors.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import { compilePolicies, type Policies } from './policies.ts';
 
@@ -51,11 +52,12 @@ type Held = z.infer<typeof cacheFile> & { policies: Policies };
  */
 export async function startSnapshotClient(options: SnapshotClientOptions): Promise<SnapshotClient> {
   const { logger, now, intervalMs, maxAgeSeconds } = options;
+  const { url, socketPath } = routeTo(options.url);
   const agent = new Agent({
     maxResponseSize: MAX_BYTES,
     headersTimeout: TIMEOUT_MS,
     bodyTimeout: TIMEOUT_MS,
-    connect: { timeout: TIMEOUT_MS },
+    connect: { timeout: TIMEOUT_MS, ...(socketPath === undefined ? {} : { socketPath }) },
   });
   let held = await readCache(options);
   let writtenAt = held?.confirmedAt ?? 0;
@@ -66,7 +68,7 @@ export async function startSnapshotClient(options: SnapshotClientOptions): Promi
   let waiting: (() => void)[] = [];
 
   async function poll(): Promise<void> {
-    const answer = await fetchSnapshot(options, agent, held?.etag);
+    const answer = await fetchSnapshot({ url, tokenFile: options.tokenFile }, agent, held?.etag);
     if (answer === 'unchanged' && held !== undefined) held = { ...held, confirmedAt: now() };
     if (answer !== 'unchanged') {
       const policies = compilePolicies(await verifySnapshot(answer.token, options.publicKey));
@@ -138,7 +140,7 @@ export async function startSnapshotClient(options: SnapshotClientOptions): Promi
 }
 
 async function fetchSnapshot(
-  { url, tokenFile }: SnapshotClientOptions,
+  { url, tokenFile }: { url: URL; tokenFile: string },
   dispatcher: Agent,
   etag: string | undefined,
 ): Promise<'unchanged' | { token: string; etag: string }> {
@@ -162,8 +164,7 @@ async function readCache(options: SnapshotClientOptions): Promise<Held | undefin
     const policies = compilePolicies(await verifySnapshot(token, publicKey));
     return { token, etag, confirmedAt: Math.min(confirmedAt, now()), policies };
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT'))
-      logger.warn({ err: error, cache }, 'the snapshot on disk cannot be used');
+    if (!hasCode(error, 'ENOENT')) logger.warn({ err: error, cache }, 'the snapshot on disk cannot be used');
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request as httpRequest, STATUS_CODES } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { RequestError } from '../../foundation/errors.ts';
+import { hasCode, type RequestError } from '../../foundation/errors.ts';
 import { endSocket } from './end-socket.ts';
 import { bound } from './config.ts';
 import type { Endpoint } from './endpoints.ts';
@@ -36,8 +36,9 @@ export function forwardUpgrade(options: UpgradeOptions): Promise<UpgradeResult> 
   return new Promise((resolve) => {
     const send = endpoint.url.protocol === 'https:' ? httpsRequest : httpRequest;
     const upstream = send({
-      host: endpoint.url.hostname.replace(/^\[|\]$/g, ''),
-      port: endpoint.url.port,
+      ...(endpoint.socketPath === undefined
+        ? { host: endpoint.url.hostname.replace(/^\[|\]$/g, ''), port: endpoint.url.port }
+        : { socketPath: endpoint.socketPath }),
       path: options.path,
       method: 'GET',
       headers: [...options.headers, 'connection', 'Upgrade', 'upgrade', 'websocket'],
@@ -69,7 +70,7 @@ export function forwardUpgrade(options: UpgradeOptions): Promise<UpgradeResult> 
     });
     upstream.on('error', (error) => {
       if (status !== undefined) finish({ kind: 'completed', status });
-      const unreachable = 'code' in error && error.code === 'ECONNREFUSED';
+      const unreachable = hasCode(error, 'ECONNREFUSED') || hasCode(error, 'ENOENT');
       const reason = refusal(unreachable ? 'upstream_unreachable' : 'upstream_failed');
       finish({ kind: 'failed', error: reason, unreachable });
     });

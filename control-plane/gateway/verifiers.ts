@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent } from 'undici';
 import { v4 } from 'uuid';
+import { routeTo } from '../../foundation/address.ts';
 import { readSecret } from '../../foundation/config.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import { createMemoryNonces } from '../identity/signing/nonces.ts';
@@ -20,13 +21,17 @@ export async function createVerifiers(
   logger: Logger,
 ): Promise<{ verifiers: Verifiers; spool: Spool; close: () => Promise<void> }> {
   const { secretsKeyFile, snapshot } = config;
-  const dispatcher = new Agent({ connections: 8, connect: { timeout: bound.connectTimeout } });
+  const { url, socketPath } = routeTo(snapshot.url);
+  const dispatcher = new Agent({
+    connections: 8,
+    connect: { timeout: bound.connectTimeout, ...(socketPath === undefined ? {} : { socketPath }) },
+  });
   const now = (): Date => new Date();
   const verifiers: Verifiers = {
     tokens: createTokenVerifier({ maxEntries: bound.credentials, ttlMs: bound.credentialTime }),
     basic: createBasicVerifier({
       verify: askApi({
-        url: new URL('/internal/v1/basic', snapshot.url).href,
+        url: new URL('/internal/v1/basic', url).href,
         token: () => readSecret(snapshot.tokenFile),
         dispatcher,
         logger,

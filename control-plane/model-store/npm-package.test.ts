@@ -72,6 +72,20 @@ describe('packages downloaded by npm', () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
+  it('that no registry answers for are an error that says so', async () => {
+    const packages = openPackages(join(root, 'tmp'));
+    process.env['npm_config_registry'] = 'http://127.0.0.1:9';
+    try {
+      await assert.rejects(
+        packages.tarball('weights@1.0.0', never, silent),
+        /npm cannot reach its registry \(ECONNREFUSED\)[^]*start again/,
+      );
+    } finally {
+      process.env['npm_config_registry'] = address();
+      await packages.close();
+    }
+  });
+
   it('that do not exist are an error with what npm says', async () => {
     const packages = openPackages(join(root, 'tmp'));
     await assert.rejects(

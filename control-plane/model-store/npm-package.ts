@@ -6,6 +6,16 @@ import { messageOf } from '../../foundation/errors.ts';
 import type { OnProgress } from './progress.ts';
 import { SourceError } from './source.ts';
 
+/** Without a network it gives up after seconds instead of a minute; a person starts again when there is one. */
+const NPM_OPTIONS = [
+  '--loglevel=error',
+  '--no-update-notifier',
+  '--no-progress',
+  '--fetch-retries=1',
+  '--fetch-retry-mintimeout=1000',
+];
+const UNREACHABLE = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)\b/;
+
 const POLL_MS = 250;
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 const MAX_TARBALL_BYTES = 8 * 1024 ** 3;
@@ -77,7 +87,14 @@ async function pack({ npm, name, place, signal, onProgress }: PackOptions): Prom
     return path;
   } catch (error) {
     signal.throwIfAborted();
-    throw new SourceError(`npm:${name}`, `npm pack failed: ${messageOf(error)}`);
+    const [unreachable] = UNREACHABLE.exec(messageOf(error)) ?? [];
+    throw new SourceError(
+      `npm:${name}`,
+      unreachable === undefined
+        ? `npm pack failed: ${messageOf(error)}`
+        : `npm cannot reach its registry (${unreachable}). Check the network, and registry and proxy in npm's settings ` +
+            '(npm config get registry), then start again.',
+    );
   } finally {
     watch.stop();
     await rm(cache, { recursive: true, force: true });
@@ -86,7 +103,7 @@ async function pack({ npm, name, place, signal, onProgress }: PackOptions): Prom
 
 async function runNpm(npm: string, args: string[], signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(npm, [...args, '--loglevel=error', '--no-update-notifier', '--no-progress'], {
+    const child = spawn(npm, [...args, ...NPM_OPTIONS], {
       stdio: ['ignore', 'pipe', 'pipe'],
       signal,
       killSignal: 'SIGTERM',

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Sends a file to a service of Imageplane, signed. Needs curl and openssl.
-# usage: IMAGEPLANE_URL=… IMAGEPLANE_KEY=… IMAGEPLANE_SECRET=… sh sign.sh [--simple] FILE
+# Sends a photo to a service of Imageplane, signed, and writes the answer to standard output. Needs curl and openssl.
+# usage: IMAGEPLANE_SERVICE_URL=… IMAGEPLANE_KEY_ID=… IMAGEPLANE_SECRET=… sh sign.sh [--simple] FILE >ANSWER
+# CONTENT_TYPE is image/jpeg unless it is set.
 set -eu
 
 form=native
@@ -26,10 +27,10 @@ hmac() {
 timestamp=$(date +%s)
 if [ $form = simple ]; then
   signature=$({ printf %s "$timestamp" && cat "$file"; } | hmac | od -An -v -tx1 | tr -d ' \n')
-  set -- -H "Authorization: Bearer $IMAGEPLANE_KEY:$signature"
+  set -- -H "Authorization: Bearer $IMAGEPLANE_KEY_ID:$signature"
 else
   # Path and query, byte for byte as they are sent.
-  target=/$(printf %s "$IMAGEPLANE_URL" | cut -d/ -f4-)
+  target=/$(printf %s "$IMAGEPLANE_SERVICE_URL" | cut -d/ -f4-)
   path=${target%%\?*}
   query=${target#"$path"}
   nonce=$(openssl rand -hex 16)
@@ -38,8 +39,8 @@ else
     printf '%s\n%s\n%s\n%s\n%s\n%s\n%s' IMGW1-HMAC-SHA256 "$timestamp" "$nonce" POST "$path" "${query#\?}" "$hash" |
       hmac | openssl base64 -A | tr '+/' '-_' | tr -d =
   )
-  set -- -H "Authorization: HMAC-SHA256 Credential=$IMAGEPLANE_KEY, Signature=$signature" \
+  set -- -H "Authorization: HMAC-SHA256 Credential=$IMAGEPLANE_KEY_ID, Signature=$signature" \
     -H "X-Nonce: $nonce" -H "X-Content-SHA256: $hash"
 fi
-curl -sS "$@" -H "X-Timestamp: $timestamp" -H 'Content-Type: application/octet-stream' -H 'Expect:' \
-  --data-binary @"$file" -w '\n%{http_code}\n' "$IMAGEPLANE_URL"
+curl -sS --fail-with-body "$@" -H "X-Timestamp: $timestamp" -H "Content-Type: ${CONTENT_TYPE:-image/jpeg}" -H 'Expect:' \
+  --data-binary @"$file" "$IMAGEPLANE_SERVICE_URL"

@@ -2,6 +2,7 @@ import { appendFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { usageIntakeResponse, type UsageEvent } from '../../contracts/usage-event.ts';
 import { readSecret } from '../../foundation/config.ts';
+import type { Fetch } from '../../foundation/fetch.ts';
 import type { Logger } from '../../foundation/logger.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -13,7 +14,7 @@ export interface DeliveryOptions {
   tokenFile: string;
   /** Rejected events are set aside here, for a person to look at. */
   directory: string;
-  fetch: typeof fetch;
+  fetch: Fetch;
   logger: Logger;
 }
 

@@ -3,7 +3,7 @@ import { access, chmod, cp, mkdir, readdir, readFile, rename, rm, stat, symlink 
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
-import { messageOf, UsageError } from '../../foundation/errors.ts';
+import { hasCode, messageOf, UsageError } from '../../foundation/errors.ts';
 import { type Account, obstacle } from './account.ts';
 
 /** Folder with `bin/initdb` and `bin/postgres`. */
@@ -84,7 +84,7 @@ async function addSymlinks(native: string): Promise<void> {
     const place = join(native, relative('native', target));
     if (relative(native, place).startsWith('..')) continue;
     await symlink(relative(dirname(target), source), place).catch((error: unknown) => {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      if (!hasCode(error, 'EEXIST')) throw error;
     });
   }
 }

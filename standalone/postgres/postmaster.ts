@@ -2,23 +2,26 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { hasCode } from '../../foundation/errors.ts';
 
 const run = promisify(execFile);
 
+/** It only names the socket: nothing listens on a port. */
+export const POSTGRES_PORT = 5432;
+const SOCKET_LOCK = `.s.PGSQL.${POSTGRES_PORT}.lock`;
+
 export interface PostmasterState {
   pid: number;
-  port: number | undefined;
   /** As the server writes it: starting, ready, stopping. */
   status: string | undefined;
 }
 
-/** The lines of `postmaster.pid`: pid, data directory, start time, port, socket folder, address, memory key, status. */
+/** The lines of `postmaster.pid`: pid first, status in the eighth. */
 export function parsePostmasterFile(text: string): PostmasterState | undefined {
   const lines = text.split('\n').map((line) => line.trim());
   const pid = Number(lines[0]);
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
-  const port = Number(lines[3]);
-  return { pid, port: Number.isSafeInteger(port) && port > 0 ? port : undefined, status: lines[7] };
+  return { pid, status: lines[7] };
 }
 
 export async function postmasterState(dataDir: string): Promise<PostmasterState | undefined> {
@@ -31,7 +34,7 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return hasCode(error, 'EPERM');
   }
 }
 
@@ -81,8 +84,8 @@ async function runsOn(pid: number, dataDir: string): Promise<boolean> {
 }
 
 /**
- * Ends what an earlier run left on this data directory, cleanly where it can, and removes a `postmaster.pid` whose pid
- * now belongs to somebody else, which the server itself would take for a running postmaster.
+ * Ends what an earlier run left on this data directory, cleanly where it can, and removes lock files whose pid now
+ * belongs to somebody else, which the server itself would take for a running postmaster.
  * @throws Error naming the pids that do not end.
  */
 export async function stopStalePostmaster(dataDir: string): Promise<'none' | 'stopped'> {
@@ -100,6 +103,7 @@ export async function stopStalePostmaster(dataDir: string): Promise<'none' | 'st
     }
   }
   const left = await postmasterState(dataDir);
-  if (left !== undefined && isAlive(left.pid)) await rm(join(dataDir, 'postmaster.pid'), { force: true });
+  if (left !== undefined && isAlive(left.pid))
+    for (const name of ['postmaster.pid', SOCKET_LOCK]) await rm(join(dataDir, name), { force: true });
   return processes.length > 0 ? 'stopped' : 'none';
 }

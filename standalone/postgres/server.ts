@@ -5,19 +5,22 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { UsageError } from '../../foundation/errors.ts';
-import { freePorts } from '../ports.ts';
 import { type Account, obstacle, serverAccount } from './account.ts';
 import { type Binaries, findBinaries, runnableBinaries } from './binaries.ts';
 import type { GuardOptions } from './guard.ts';
-import { isAlive, postmasterState, signalProcess, stopStalePostmaster, waitUntil } from './postmaster.ts';
+import {
+  isAlive,
+  POSTGRES_PORT,
+  postmasterState,
+  signalProcess,
+  stopStalePostmaster,
+  waitUntil,
+} from './postmaster.ts';
 
 const run = promisify(execFile);
 
-const HOST = '127.0.0.1';
 const SUPERUSER = 'postgres';
 const READY_LIMIT_MS = 60_000;
-/** Between choosing a free port and listening on it, somebody else may take it. */
-const PORT_ATTEMPTS = 3;
 
 export interface PostgresOptions {
   /** The cluster's folder; made when it is missing. As root, its parents must be open to the user `postgres`. */
@@ -27,8 +30,6 @@ export interface PostgresOptions {
   logFile: string;
   /** The superuser's password: used when the cluster is made. */
   password: string;
-  /** 0: any free one. */
-  port: number;
   /** Further settings of postgresql.conf. */
   settings?: Record<string, string>;
   /** Of the guard and the server; default: this process' own. */
@@ -36,6 +37,7 @@ export interface PostgresOptions {
 }
 
 export interface PostgresServer {
+  /** The folder of its socket, which clients take for a host. */
   host: string;
   port: number;
   superuser: string;
@@ -49,28 +51,16 @@ export interface PostgresServer {
 }
 
 /**
- * Starts the embedded server on loopback, and makes its cluster before when there is none. Resolves once it takes
- * connections. What an earlier run left running on the same folder is stopped first.
+ * Starts the embedded server, and makes its cluster before when there is none. Resolves once it takes connections, which
+ * it does on a socket in its own folder alone: other accounts of the machine can neither connect nor pose as the server.
+ * What an earlier run left running on the same folder is stopped first.
  * @throws UsageError when this machine cannot run it; Error with the end of the log when it does not come up.
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const account = await serverAccount();
   const binaries = await runnableBinaries(await findBinaries(), account, options.cacheDir);
   await prepareCluster(options, binaries, account);
-  for (let attempt = 1; ; attempt++) {
-    const port = options.port === 0 ? await anyPort() : options.port;
-    try {
-      return await launch(options, binaries, account, port);
-    } catch (error) {
-      if (options.port !== 0 || attempt === PORT_ATTEMPTS) throw error;
-    }
-  }
-}
-
-async function anyPort(): Promise<number> {
-  const [port] = await freePorts(1, undefined, Math.random);
-  if (port === undefined) throw new Error('There is no free port.');
-  return port;
+  return launch(options, binaries, account);
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -152,11 +142,11 @@ async function createCluster(
 const ids = (account: Account | undefined): { uid?: number; gid?: number } =>
   account === undefined ? {} : { uid: account.uid, gid: account.gid };
 
-function serverArguments(options: PostgresOptions, port: number): string[] {
+function serverArguments(options: PostgresOptions): string[] {
   const settings: Record<string, string> = {
-    listen_addresses: HOST,
-    port: String(port),
-    unix_socket_directories: '',
+    listen_addresses: '',
+    port: String(POSTGRES_PORT),
+    unix_socket_directories: options.dataDir,
     max_connections: '100',
     log_line_prefix: '%m [%p] ',
     ...options.settings,
@@ -172,11 +162,10 @@ async function launch(
   options: PostgresOptions,
   binaries: Binaries,
   account: Account | undefined,
-  port: number,
 ): Promise<PostgresServer> {
   const guardOptions: GuardOptions = {
     command: join(binaries.native, 'bin', 'postgres'),
-    args: serverArguments(options, port),
+    args: serverArguments(options),
     logFile: options.logFile,
     ...(account === undefined ? {} : { account: { uid: account.uid, gid: account.gid } }),
   };
@@ -190,11 +179,8 @@ async function launch(
   void exited.then(() => {
     guardState.over = true;
   });
-  await waitUntil(
-    async () => guardState.over || (await acceptsConnections(options.dataDir, port)),
-    READY_LIMIT_MS,
-  );
-  if (guardState.over || !(await acceptsConnections(options.dataDir, port))) {
+  await waitUntil(async () => guardState.over || (await acceptsConnections(options.dataDir)), READY_LIMIT_MS);
+  if (guardState.over || !(await acceptsConnections(options.dataDir))) {
     guard.kill('SIGTERM');
     await exited;
     throw new Error(
@@ -202,8 +188,8 @@ async function launch(
     );
   }
   return {
-    host: HOST,
-    port,
+    host: options.dataDir,
+    port: POSTGRES_PORT,
     superuser: SUPERUSER,
     password: options.password,
     exited,
@@ -220,9 +206,9 @@ async function launch(
   };
 }
 
-async function acceptsConnections(dataDir: string, port: number): Promise<boolean> {
+async function acceptsConnections(dataDir: string): Promise<boolean> {
   const state = await postmasterState(dataDir);
-  return state?.status === 'ready' && state.port === port && isAlive(state.pid);
+  return state?.status === 'ready' && isAlive(state.pid);
 }
 
 /** Should the guard itself be killed, the server is left without one: it is stopped here. */

@@ -114,10 +114,7 @@ async function launch(
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
-    const [[port = 0]] = await Promise.all([
-      freePorts(1, undefined, Math.random),
-      createServerCertificates(pki),
-    ]);
+    const [[port = 0]] = await Promise.all([freePorts(1, Math.random), createServerCertificates(pki)]);
     const url = `https://127.0.0.1:${port}`;
     const { guard, ended } = await startGuarded(folder, [
       { name: 'etcd', command: binaries.etcd, args: etcdArguments() },

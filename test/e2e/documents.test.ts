@@ -4,6 +4,8 @@ import { readFile, rm } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
+import { z } from 'zod';
+import { untilKeyWorks } from '../../standalone/processes.ts';
 import { checkout, shellEnvironment } from '../support/checkout.ts';
 import { type GradioApp, startGradioApp } from '../support/gradio.ts';
 import { type Product, startProduct } from '../support/product.ts';
@@ -63,6 +65,38 @@ describe('the documents', () => {
       }
     });
 
+  it('cut out a photo by a signed request, in four languages', async () => {
+    const [makeApplication = '', send = ''] = await codeBlocks('examples/clients/README.md', 'bash');
+    const bash = (line: string, environment: Record<string, string>): Promise<{ stdout: string }> =>
+      run('bash', ['-euo', 'pipefail', '-c', line], {
+        cwd: checkout,
+        env: { ...shellEnvironment(), ...environment },
+      });
+    const { stdout } = await bash(makeApplication, {
+      IMAGEPLANE_URL: product.url,
+      IMAGEPLANE_KEY: product.key,
+    });
+    const application = z
+      .object({ keyId: z.string(), apiKey: z.string(), signingSecret: z.string() })
+      .parse(JSON.parse(stdout));
+    await untilKeyWorks(product.url, application.apiKey, AbortSignal.timeout(10_000));
+    const lines = send.trimEnd().split('\n');
+    assert.equal(lines.length, 4);
+    for (const line of lines)
+      try {
+        await bash(line, {
+          IMAGEPLANE_SERVICE_URL: `${product.url}/s/demo/cutout/v1/cutouts`,
+          IMAGEPLANE_KEY_ID: application.keyId,
+          IMAGEPLANE_SECRET: application.signingSecret,
+        });
+        const cutout = sharp(`${checkout}/cutout.png`);
+        assert.equal((await cutout.metadata()).format, 'png', line);
+        assert.equal((await cutout.stats()).isOpaque, false, line);
+      } finally {
+        await rm(`${checkout}/cutout.png`, { force: true });
+      }
+  });
+
   it('put a Gradio page behind the gateway as the guide says', async () => {
     const page = await fetch(`${product.url}/s/demo/studio/`, {
       headers: { authorization: `Bearer ${product.key}` },
@@ -72,7 +106,7 @@ describe('the documents', () => {
   });
 
   it('say the same in both languages', async () => {
-    for (const path of ['README', 'docs/guides/gradio']) {
+    for (const path of ['README', 'docs/guides/gradio', 'examples/clients/README']) {
       const [english, chinese] = await Promise.all([
         readFile(`${path}.md`, 'utf8'),
         readFile(`${path}.zh.md`, 'utf8'),

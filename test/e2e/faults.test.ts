@@ -126,7 +126,7 @@ async function number(text: string): Promise<number> {
 async function jobsDone(): Promise<number> {
   let sum = 0;
   for (const name of await readdir(`${product.data}/run`)) {
-    if (!name.startsWith('inference')) continue;
+    if (!/^inference.*\.json$/.test(name)) continue;
     const { metrics } = JSON.parse(await readFile(`${product.data}/run/${name}`, 'utf8')) as {
       metrics: { port: number };
     };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -93,12 +93,14 @@ describe('a fresh clone', { skip: process.platform !== 'linux' && 'reads /proc' 
     await assertCutOut(await curl(line));
   });
 
-  it('listens on loopback only', async () => {
+  it('listens on loopback and in its closed folder only', async () => {
     const processes = await processesNaming(data);
     const addresses = await listeningAddresses(processes.map(({ pid }) => pid));
-    // Gateway and its metrics, API, its internal port and intake, inference and its metrics, Postgres.
-    assert.equal(addresses.length, 8, addresses.join(', '));
+    // Gateway and its metrics, metrics of the inference server.
+    assert.equal(addresses.length, 3, addresses.join(', '));
     for (const address of addresses) assert.match(address, /^127\.0\.0\.1:\d+$/);
+    for (const folder of ['run', 'postgres'])
+      assert.equal((await stat(join(data, folder))).mode & 0o777, 0o700, folder);
   });
 
   it('keeps secrets to itself', async () => {

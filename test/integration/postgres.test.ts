@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -22,14 +23,15 @@ describe('the embedded Postgres', () => {
     await server.stop();
   });
 
-  it('is UTF-8 with data checksums, and asks for a password', async () => {
+  it('is UTF-8 with data checksums, listens in a closed folder alone, and asks for a password', async () => {
     const client = await connect(server.superuser, server.password, 'postgres');
     const setting = async (name: string): Promise<unknown> =>
       (await client.query<{ value: string }>('SELECT current_setting($1) AS value', [name])).rows[0]?.value;
     assert.equal(await setting('server_encoding'), 'UTF8');
     assert.equal(await setting('data_checksums'), 'on');
-    assert.equal(await setting('listen_addresses'), '127.0.0.1');
-    assert.equal(await setting('unix_socket_directories'), '');
+    assert.equal(await setting('listen_addresses'), '');
+    const { mode } = await stat(server.host);
+    assert.equal(mode & 0o777, 0o700);
     await client.end();
     await assert.rejects(connect(server.superuser, 'wrong', 'postgres'), /password authentication failed/);
   });
@@ -45,7 +47,7 @@ describe('the embedded Postgres', () => {
     await owner.end();
   });
 
-  it('keeps what was committed when the postmaster is killed, on the same port', async () => {
+  it('keeps what was committed when the postmaster is killed, on the same socket', async () => {
     const before = await asOwner();
     await before.query('CREATE TABLE kept (id int)');
     await before.query('INSERT INTO kept VALUES (7)');

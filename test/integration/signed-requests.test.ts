@@ -81,13 +81,13 @@ describe('the example clients', () => {
             encoding: 'buffer',
             env: {
               ...process.env,
-              IMAGEPLANE_URL: `${world.url}${PATH}?size=2&name=%E7%8E%8B`,
-              IMAGEPLANE_KEY: key.keyId,
+              IMAGEPLANE_SERVICE_URL: `${world.url}${PATH}?size=2&name=%E7%8E%8B`,
+              IMAGEPLANE_KEY_ID: key.keyId,
               IMAGEPLANE_SECRET: key.signingSecret,
             },
           },
         );
-        assert.deepEqual(stdout, Buffer.concat([bytes, Buffer.from('\n200\n')]));
+        assert.deepEqual(stdout, bytes);
         const seen = world.upstream.seen.at(-1);
         assert.equal(seen?.url, '/upload-echo?size=2&name=%E7%8E%8B');
         assert.equal(seen.headers['x-user-id'], key.id);

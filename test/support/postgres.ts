@@ -23,11 +23,11 @@ export interface TestPostgres {
   stop(): Promise<void>;
   /** Signals the postmaster. SIGINT, SIGTERM, SIGQUIT and SIGKILL resolve once the whole server is gone. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Starts it on the same port and folder, after `kill`; stops it before, if it runs. */
+  /** Starts it on the same folder, after `kill`; stops it before, if it runs. */
   restart(): Promise<void>;
 }
 
-/** A real server of its own in a temporary folder, on a free loopback port. Ends with the test process at the latest. */
+/** A real server of its own in a temporary folder, on a socket of its own. Ends with the test process at the latest. */
 export async function startPostgres(): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'imageplane-test-postgres-'));
   await allowPassage(folder);
@@ -36,7 +36,6 @@ export async function startPostgres(): Promise<TestPostgres> {
     cacheDir: join(tmpdir(), `imageplane-test-cache-${process.getuid?.() ?? 0}`),
     logFile: join(folder, 'postgres.log'),
     password: randomPassword(),
-    port: 0,
     // The processes are killed in tests, the machine is not.
     settings: { fsync: 'off', full_page_writes: 'off' },
   };
@@ -59,7 +58,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     kill: (signal) => server.kill(signal),
     async restart() {
       await server.stop();
-      server = await startServer({ ...options, port: server.port });
+      server = await startServer(options);
     },
   };
 }

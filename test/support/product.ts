@@ -3,6 +3,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { unixUrl } from '../../foundation/address.ts';
+import { fetchAnywhere } from '../../foundation/fetch.ts';
 import { checkout } from './checkout.ts';
 import { tinyGraph, type TinyGraph } from './onnx.ts';
 import { until } from './program.ts';
@@ -120,7 +122,7 @@ export async function startProduct({ objects, paths = [] }: ProductOptions): Pro
     const read = (path: string): Promise<string> => readFile(join(data, path), 'utf8');
     const api = JSON.parse(await read('run/api.json')) as {
       database: { host: string; port: number; database: string; user: string };
-      internal: { host: string; port: number };
+      internal: { socket: string };
     };
     const known = async (made: string): Promise<string> => {
       await until('the gateway knows the new key', async () => {
@@ -147,9 +149,8 @@ export async function startProduct({ objects, paths = [] }: ProductOptions): Pro
         return known(await keyFrom(`${url}/api/v1/keys`, key, wanted));
       },
       async demoKey(tenant) {
-        const { host, port } = api.internal;
         const token = (await read('secrets/internal.token')).trim();
-        return known(await keyFrom(`http://${host}:${port}/internal/v1/demo-key`, token, { tenant }));
+        return known(await keyFrom(unixUrl(api.internal.socket, '/internal/v1/demo-key'), token, { tenant }));
       },
       stop,
     };
@@ -160,7 +161,7 @@ export async function startProduct({ objects, paths = [] }: ProductOptions): Pro
 }
 
 async function keyFrom(url: string, token: string, body: Record<string, unknown>): Promise<string> {
-  const response = await fetch(url, {
+  const response = await fetchAnywhere(url, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),

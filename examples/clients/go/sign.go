@@ -1,10 +1,12 @@
-// Sends a file to a service of Imageplane, signed. Standard library only.
+// Sends a photo to a service of Imageplane, signed, and writes the answer to standard output. Standard library only.
 //
-// usage: IMAGEPLANE_URL=… IMAGEPLANE_KEY=… IMAGEPLANE_SECRET=… go run sign.go [--simple] FILE
+// usage: IMAGEPLANE_SERVICE_URL=… IMAGEPLANE_KEY_ID=… IMAGEPLANE_SECRET=… go run sign.go [--simple] FILE >ANSWER
+// CONTENT_TYPE is image/jpeg unless it is set.
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -63,12 +65,12 @@ func run(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequest(http.MethodPost, os.Getenv("IMAGEPLANE_URL"), bytes.NewReader(body))
+	request, err := http.NewRequest(http.MethodPost, os.Getenv("IMAGEPLANE_SERVICE_URL"), bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Content-Type", "application/octet-stream")
-	key, secret := os.Getenv("IMAGEPLANE_KEY"), os.Getenv("IMAGEPLANE_SECRET")
+	request.Header.Set("Content-Type", cmp.Or(os.Getenv("CONTENT_TYPE"), "image/jpeg"))
+	key, secret := os.Getenv("IMAGEPLANE_KEY_ID"), os.Getenv("IMAGEPLANE_SECRET")
 	if arguments[0] == "--simple" {
 		signSimple(request, key, secret, body)
 	} else if err := signNative(request, key, secret, body); err != nil {
@@ -79,11 +81,12 @@ func run(arguments []string) error {
 		return err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
+	if _, err := io.Copy(os.Stdout, answer.Body); err != nil {
 		return err
 	}
-	fmt.Printf("%s\n%d\n", text, answer.StatusCode)
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("HTTP %d", answer.StatusCode)
+	}
 	return nil
 }
 

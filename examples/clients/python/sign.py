@@ -1,6 +1,7 @@
-"""Sends a file to a service of Imageplane, signed. Standard library only.
+"""Sends a photo to a service of Imageplane, signed, and writes the answer to standard output. Standard library only.
 
-usage: IMAGEPLANE_URL=… IMAGEPLANE_KEY=… IMAGEPLANE_SECRET=… python3 sign.py [--simple] FILE
+usage: IMAGEPLANE_SERVICE_URL=… IMAGEPLANE_KEY_ID=… IMAGEPLANE_SECRET=… python3 sign.py [--simple] FILE >ANSWER
+CONTENT_TYPE is image/jpeg unless it is set.
 """
 
 import base64
@@ -41,21 +42,21 @@ def simple_headers(key: str, secret: str, body: bytes) -> dict[str, str]:
 
 
 def main() -> None:
-    url, key, secret = (os.environ[f"IMAGEPLANE_{name}"] for name in ("URL", "KEY", "SECRET"))
+    url, key, secret = (os.environ[f"IMAGEPLANE_{name}"] for name in ("SERVICE_URL", "KEY_ID", "SECRET"))
     with open(sys.argv[-1], "rb") as file:
         body = file.read()
     if "--simple" in sys.argv:
         headers = simple_headers(key, secret, body)
     else:
         headers = native_headers(key, secret, "POST", url, body)
-    headers["Content-Type"] = "application/octet-stream"
+    headers["Content-Type"] = os.environ.get("CONTENT_TYPE", "image/jpeg")
     request = urllib.request.Request(url, data=body, headers=headers, method="POST")
     try:
         with urllib.request.urlopen(request) as answer:
-            status, text = answer.status, answer.read()
+            sys.stdout.buffer.write(answer.read())
     except urllib.error.HTTPError as error:
-        status, text = error.code, error.read()
-    sys.stdout.buffer.write(text + f"\n{status}\n".encode())
+        sys.stdout.buffer.write(error.read())
+        sys.exit(f"HTTP {error.code}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-// Sends a file to a service of Imageplane, signed. Node 24, nothing to install.
-// usage: IMAGEPLANE_URL=… IMAGEPLANE_KEY=… IMAGEPLANE_SECRET=… node sign.ts [--simple] FILE
+// Sends a photo to a service of Imageplane, signed, and writes the answer to standard output. Node 24, nothing to install.
+// usage: IMAGEPLANE_SERVICE_URL=… IMAGEPLANE_KEY_ID=… IMAGEPLANE_SECRET=… node sign.ts [--simple] FILE >ANSWER
+// CONTENT_TYPE is image/jpeg unless it is set.
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 
@@ -40,16 +41,19 @@ const environment = (name: string): string => {
   return value;
 };
 
-const url = new URL(environment('IMAGEPLANE_URL'));
-const key: Key = { id: environment('IMAGEPLANE_KEY'), secret: environment('IMAGEPLANE_SECRET') };
+const url = new URL(environment('IMAGEPLANE_SERVICE_URL'));
+const key: Key = { id: environment('IMAGEPLANE_KEY_ID'), secret: environment('IMAGEPLANE_SECRET') };
 const body = await readFile(process.argv.at(-1) ?? '');
 const signed = process.argv.includes('--simple')
   ? simpleHeaders(key, body)
   : nativeHeaders(key, 'POST', url, body);
 const answer = await fetch(url, {
   method: 'POST',
-  headers: { ...signed, 'content-type': 'application/octet-stream' },
+  headers: { ...signed, 'content-type': process.env['CONTENT_TYPE'] ?? 'image/jpeg' },
   body,
 });
 process.stdout.write(Buffer.from(await answer.arrayBuffer()));
-process.stdout.write(`\n${answer.status}\n`);
+if (!answer.ok) {
+  process.stderr.write(`HTTP ${answer.status}\n`);
+  process.exitCode = 1;
+}
