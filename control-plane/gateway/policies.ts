@@ -4,6 +4,7 @@ import type { QuotaBound, ServiceRoute, Snapshot, TenantPolicy } from '../../con
 import { type AddressSet, addressSet } from '../access/addresses.ts';
 import { type Access, compileAccess, compileScopes, type KeyScopes } from '../access/compile.ts';
 import { nightOf, type RiskRules } from '../access/risk.ts';
+import { actions } from '../access/roles.ts';
 
 export interface TenantRules {
   limits: TenantPolicy['limits'];
@@ -25,6 +26,12 @@ export interface KnownKey {
   actions: string[] | undefined;
   /** Wrapped. */
   signingSecret: string | undefined;
+}
+
+/** A key that is confined to services or networks gives nothing on: what it made would not be confined. */
+function actionsAtApi(scopes: Snapshot['keys'][string]['scopes']): string[] | undefined {
+  if (scopes?.services === undefined && scopes?.cidrs === undefined) return scopes?.actions;
+  return (scopes.actions ?? actions).filter((action) => !action.endsWith(':manage'));
 }
 
 /** A snapshot made ready for looking things up. Maps, not objects: `__proto__` is no tenant. */
@@ -64,7 +71,7 @@ export function compilePolicies(snapshot: Snapshot): Policies {
       expiresAt: expiresAt === undefined ? Infinity : Date.parse(expiresAt),
       createdAt: createdAt === undefined ? undefined : Date.parse(createdAt),
       scopes: compileScopes(scopes),
-      actions: scopes?.actions,
+      actions: actionsAtApi(scopes),
       signingSecret,
     };
     keysByHash.set(hash, key);

@@ -104,6 +104,19 @@ describe('an application', () => {
     await until('its use is known', async () => (await read()).keys[0]?.lastUsedAt !== null);
   });
 
+  it('whose key is confined to services or networks makes none that is not', async () => {
+    for (const scopes of [
+      { services: ['echo'], actions: ['infer', 'api:call', 'keys:manage'] },
+      { cidrs: ['127.0.0.0/8'] },
+    ]) {
+      const made = await create({ role: 'tenant-admin', scopes });
+      await world.synced();
+      const whole = await world.call(made.apiKey, 'POST', '/api/v1/keys', { name: 'x', role: 'viewer' });
+      assert.equal(whole.status, 403, await whole.text());
+      assert.equal((await world.call(made.apiKey, 'GET', '/api/v1/me')).status, 200);
+    }
+  });
+
   it('changes over with at most two live keys, the old one for the overlap', async () => {
     const made = await create();
     const keys = `/api/v1/applications/${made.id}/keys`;
