@@ -1,4 +1,5 @@
-import { type CryptoKey, errors, type JWTVerifyGetKey, jwtVerify, SignJWT } from 'jose';
+import { KeyObject, sign as signEd25519 } from 'node:crypto';
+import { type CryptoKey, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { z } from 'zod';
 import { principal } from './principal.ts';
 
@@ -65,10 +66,10 @@ const ISSUER = 'imageplane-gateway';
 
 interface SigningKey {
   kid: string;
-  privateKey: CryptoKey;
+  privateKey: KeyObject | CryptoKey;
 }
 
-export async function signAssertion(input: AssertionInput, key: SigningKey, now: Date): Promise<string> {
+export function signAssertion(input: AssertionInput, key: SigningKey, now: Date): string {
   const { id, tenant, kind, name, department, role, actions } = input.principal;
   const person = { id, tenant, kind, name, department, role };
   const { circumstances } = input;
@@ -79,30 +80,35 @@ export async function signAssertion(input: AssertionInput, key: SigningKey, now:
   return sign(input, subject, key, now);
 }
 
-export async function signAuthAssertion(
+export function signAuthAssertion(
   input: Pick<AuthAssertionClaims, 'jti' | 'htm' | 'htu' | 'client'>,
   key: SigningKey,
   now: Date,
-): Promise<string> {
+): string {
   return sign({ ...input, aud: AUTH_AUDIENCE }, { client: input.client }, key, now);
 }
 
-async function sign(
+function sign(
   { aud, jti, htm, htu }: Pick<AssertionClaims, 'aud' | 'jti' | 'htm' | 'htu'>,
   subject: Record<string, unknown>,
   key: SigningKey,
   now: Date,
-): Promise<string> {
+): string {
   const iat = Math.floor(now.getTime() / 1000);
-  return new SignJWT({ htm, htu, ...subject })
-    .setProtectedHeader({ alg: 'EdDSA', kid: key.kid, typ: TYP })
-    .setIssuer(ISSUER)
-    .setAudience(aud)
-    .setJti(jti)
-    .setIssuedAt(iat)
-    .setExpirationTime(iat + ASSERTION_TTL_SECONDS)
-    .sign(key.privateKey);
+  const times = { iat, exp: iat + ASSERTION_TTL_SECONDS };
+  // RFC 7515, compact. By hand: one for each request of the gateway, and half of what a library takes.
+  const signed = [
+    { alg: 'EdDSA', kid: key.kid, typ: TYP },
+    { htm, htu, ...subject, iss: ISSUER, aud, jti, ...times },
+  ]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.');
+  const signature = signEd25519(null, Buffer.from(signed), keyObjectOf(key.privateKey));
+  return `${signed}.${signature.toString('base64url')}`;
 }
+
+const keyObjectOf = (key: KeyObject | CryptoKey): KeyObject =>
+  key instanceof KeyObject ? key : KeyObject.from(key);
 
 export type AssertionRefusal = 'missing' | 'invalid' | 'expired' | 'wrong_audience' | 'wrong_request';
 type Verified<C> = { ok: true; claims: C } | { ok: false; reason: AssertionRefusal };

@@ -44,7 +44,7 @@ describe('the secrets of a data folder', () => {
       department: '',
       role: 'viewer',
     } as const;
-    const token = await signAssertion(
+    const token = signAssertion(
       { aud: 'demo/cutout', jti: '01933333-0000-7000-8000-000000000000', htm: 'POST', htu: '/x', principal },
       { kid: privateJwk.kid, privateKey },
       now,

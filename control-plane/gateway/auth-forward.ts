@@ -41,15 +41,15 @@ function takeFrom({ windows, monotonicMs }: Gateway, key: string, limit: number)
 }
 
 /** The request's headers as the API gets them: none of an identity, and of the cookies only the product's own. */
-export async function authRequestHeaders(
+export function authRequestHeaders(
   gateway: Gateway,
   { id, client, host, method, rawHeaders, language }: Exchange,
   upstreamHost: string,
   path: string,
-): Promise<string[]> {
+): string[] {
   const { address, secure } = client;
   const origin = `${secure ? 'https' : 'http'}://${host}`;
-  const assertion = await signAuthAssertion(
+  const assertion = signAuthAssertion(
     { jti: id, htm: method, htu: path, client: { address, secure, origin, language } },
     gateway.signingKey,
     gateway.now(),

@@ -92,7 +92,7 @@ describe('a session', () => {
   });
 
   it('is no other token, were it signed with the same key', async () => {
-    const assertion = await signAssertion(
+    const assertion = signAssertion(
       {
         aud: 'imageplane-session',
         jti: '0190163d-8694-739b-aea5-966c26f8ad90',

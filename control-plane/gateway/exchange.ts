@@ -1,4 +1,4 @@
-import type { CryptoKey } from 'jose';
+import type { KeyObject } from 'node:crypto';
 import type { AddressSet } from '../access/addresses.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import type { SlidingWindow } from '../limits/sliding-window.ts';
@@ -23,7 +23,7 @@ import type { UseLog } from './use-log.ts';
 /** What assertions are signed with. */
 export interface SigningKey {
   kid: string;
-  privateKey: CryptoKey;
+  privateKey: KeyObject;
 }
 
 /** What every request is served with. */

@@ -36,18 +36,18 @@ export interface Call {
   admission: Admission;
 }
 
-async function upstreamHeaders(
+function upstreamHeaders(
   gateway: Gateway,
   exchange: Exchange,
   { authenticated, destination }: Call,
   endpoint: Endpoint,
   path: string,
-): Promise<string[]> {
+): string[] {
   if (authenticated === undefined) return authRequestHeaders(gateway, exchange, endpoint.url.host, path);
   const { principal, key } = authenticated;
   const limited = key?.actions === undefined ? principal : { ...principal, actions: key.actions };
   const { id, client, host, method, rawHeaders } = exchange;
-  const assertion = await signAssertion(
+  const assertion = signAssertion(
     {
       ...{ aud: destination.audience, jti: id, htm: method, htu: path, principal: limited },
       ...(destination.audience === API_AUDIENCE ? circumstancesOf(exchange, authenticated) : {}),
@@ -145,7 +145,7 @@ export async function serveCall(
     const common = {
       endpoint,
       path,
-      headers: await upstreamHeaders(gateway, exchange, call, endpoint, path),
+      headers: upstreamHeaders(gateway, exchange, call, endpoint, path),
       timeoutMs: destination.timeoutMs,
       transfer: exchange.transfer,
       signal: entry.abort.signal,

@@ -40,7 +40,7 @@ function timingsOf(header: string): Record<'queue' | 'preprocess' | 'inference' 
   };
 }
 
-function median(values: number[]): number {
+export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? Number.NaN;

@@ -6,6 +6,7 @@ import { startInference, startIntake, untilReady } from '../support/inference.ts
 import { catalogueModels } from '../support/models.ts';
 import { startProduct } from '../support/product.ts';
 import { measureDecide } from './decide.ts';
+import { openGatewayBench } from './gateway-cost.ts';
 import {
   directTarget,
   type Holdings,
@@ -25,6 +26,8 @@ Usage: npm run bench [-- SECTION... --requests N]
   alone          cut-outs by the inference server alone: the baseline of the next
   gateway        the same through the whole product
   memory         2,000 requests to a tiny graph, after ${WARM_UP.toLocaleString('en')} that warm up
+  proxy          CPU time of the gateway for each request, with everything on, beside its own proxy with no checks;
+                 and its memory over 100,000 requests
   decide         one decision at 200 custom roles and 2,000 grants, beside a naive one and at ten times the grants
 
   --requests N   cut-outs of 1024 by 1024 in each of the two ways (default 15)
@@ -173,7 +176,38 @@ function decisions(): void {
   }
 }
 
-const SECTIONS = ['alone', 'gateway', 'memory', 'decide'] as const;
+async function proxy(): Promise<void> {
+  const bench = await openGatewayBench();
+  try {
+    console.log(
+      '\nCPU time for each request, 16 at once (pairs in turn; baseline: the same proxy with no checks)',
+    );
+    for (const { bodyBytes, requests, most } of [
+      { bodyBytes: 10_000, requests: 2_000, most: 2.5 },
+      { bodyBytes: 1_000_000, requests: 200, most: 1.3 },
+    ]) {
+      const { plainMs, gatewayMs, ratios, ratio } = await bench.compare(bodyBytes, requests, 7);
+      console.log(
+        `  ${bodyBytes / 1000} KB there and back: ${plainMs.toFixed(3)} ms plain, ${gatewayMs.toFixed(3)} ms gateway; ` +
+          `ratios ${ratios.map((one) => one.toFixed(2)).join(' ')}`,
+      );
+      judge(`gateway at ${bodyBytes / 1000} KB: CPU at most ${most} times`, ratio.toFixed(2), ratio <= most);
+    }
+    const points = await bench.memory(100_000);
+    console.log(`\n100,000 requests: gateway after each 10,000: ${points.map(mib).join(', ')}`);
+    const [, warm = 0] = points;
+    const end = points.at(-1) ?? 0;
+    judge(
+      'gateway: memory flat from 20,000 to 100,000 requests (within 5 %)',
+      `${mib(warm)} → ${mib(end)}`,
+      end <= warm * 1.05,
+    );
+  } finally {
+    await bench.close();
+  }
+}
+
+const SECTIONS = ['alone', 'gateway', 'memory', 'proxy', 'decide'] as const;
 type Section = (typeof SECTIONS)[number];
 const isSection = (name: string): name is Section => SECTIONS.some((section) => section === name);
 
@@ -216,6 +250,7 @@ if (sections.has('alone') || sections.has('gateway')) {
   if (sections.has('gateway')) await throughTheGateway(photo, requests);
 }
 if (sections.has('memory')) await growth();
+if (sections.has('proxy')) await proxy();
 if (sections.has('decide')) decisions();
 const missed = bars.filter(({ met }) => !met);
 console.log(`\n${bars.length - missed.length} of ${bars.length} bars met.`);

@@ -152,7 +152,7 @@ async function serveOnce(cluster: TestCluster): Promise<void> {
     role: 'developer',
   } as const;
   const claims = { aud: 'acme/cutout', jti: newUuid(), htm: 'POST', htu: TARGET, principal };
-  const assertion = await signAssertion(claims, { kid: 'k1', privateKey }, new Date());
+  const assertion = signAssertion(claims, { kid: 'k1', privateKey }, new Date());
   const answer = JSON.parse(
     await cluster.runIn('default', 'neighbour', askScript(assertion, await picture())),
   ) as {

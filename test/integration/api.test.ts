@@ -93,7 +93,7 @@ async function answer(response: Response): Promise<Answer> {
 
 /** As the gateway forwards it. */
 async function call(principal: Principal, method: string, target: string, body?: unknown): Promise<Answer> {
-  const assertion = await signAssertion(
+  const assertion = signAssertion(
     { aud: API_AUDIENCE, jti: uuidv7(), htm: method, htu: target, principal },
     { kid: 'k1', privateKey: assertionKey },
     new Date(),
@@ -171,7 +171,7 @@ describe('the API', () => {
   });
 
   it('refuses an assertion for another path, and the same one twice', async () => {
-    const assertion = await signAssertion(
+    const assertion = signAssertion(
       { aud: API_AUDIENCE, jti: uuidv7(), htm: 'GET', htu: '/api/v1/me', principal: someone('viewer') },
       { kid: 'k1', privateKey: assertionKey },
       new Date(),

@@ -147,7 +147,7 @@ export async function createIdentityWorld(
     (port: number): IdentityWorld['auth'] =>
     async (path, form, init = {}) => {
       const method = init.method ?? 'POST';
-      const signed = await signAuthAssertion(
+      const signed = signAuthAssertion(
         {
           jti: v7(),
           htm: method,

@@ -150,17 +150,19 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
   const probesUrl = `http://127.0.0.1:${ports.metrics}`;
   const start = async (): Promise<RunningProgram> => startProgram('inference-server/main.ts', config);
 
-  const assert: Inference['assert'] = async (target, change = {}) =>
-    signAssertion(
-      {
-        aud: change.aud ?? AUDIENCE,
-        jti: change.id ?? newUuid(),
-        htm: change.htm ?? 'POST',
-        htu: target,
-        principal: PRINCIPAL,
-      },
-      { kid: 'k1', privateKey },
-      change.at ?? new Date(),
+  const assert: Inference['assert'] = (target, change = {}) =>
+    Promise.resolve(
+      signAssertion(
+        {
+          aud: change.aud ?? AUDIENCE,
+          jti: change.id ?? newUuid(),
+          htm: change.htm ?? 'POST',
+          htu: target,
+          principal: PRINCIPAL,
+        },
+        { kid: 'k1', privateKey },
+        change.at ?? new Date(),
+      ),
     );
   const inference: Inference = {
     url,
