@@ -37,6 +37,8 @@ export interface ReflectorOptions {
 }
 
 export interface ReflectorLimits {
+  /** Objects in one answer of a list. */
+  pageSize: number;
   /** A watch is asked for this long, or up to twice as long. */
   watchSeconds: number;
   /**
@@ -55,6 +57,7 @@ export interface ReflectorLimits {
 }
 
 const LIMITS: ReflectorLimits = {
+  pageSize: PAGE_SIZE,
   watchSeconds: 300,
   silenceMs: 150_000,
   overtimeMs: 15_000,
@@ -84,7 +87,7 @@ export async function runReflector(options: ReflectorOptions): Promise<void> {
   let cause: Cause = 'start';
   let verifyAt = Infinity;
   let failures = 0;
-  let pageSize = PAGE_SIZE;
+  let { pageSize } = limits;
 
   async function list(): Promise<string> {
     metrics?.listed(resource.kind, cause);
