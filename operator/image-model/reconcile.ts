@@ -1,0 +1,35 @@
+import type { ControllerDependencies } from '../dependencies.ts';
+import type { AnyModel } from '../kinds.ts';
+import { addFinalizer, type OwnObject, removeFinalizer, writeStatus } from '../own-object.ts';
+import type { ObjectKey, Reconcile } from '../runtime/types.ts';
+import { gatherModel } from './gather.ts';
+import { modelStatus } from './status.ts';
+
+const FIELD_MANAGER = 'imageplane-image-model';
+
+/**
+ * Says of a model what it is and who uses it. While somebody does it carries a finalizer: a deleted model would take
+ * from the pods of a running service the means to start again. Who is in the way stands in the status.
+ */
+export function createModelReconcile(
+  { client, stores, now }: ControllerDependencies,
+  kind: 'imageModels' | 'clusterImageModels',
+): Reconcile {
+  return async (key, { signal }) => {
+    const model: AnyModel | undefined = modelOf(key);
+    if (model === undefined) return undefined;
+    const own: OwnObject = { client, kind, object: model, fieldManager: FIELD_MANAGER, signal };
+    const gathered = gatherModel(model, stores);
+    const deleted = model.metadata.deletionTimestamp !== undefined;
+    if (gathered.services.length === 0) await removeFinalizer(own);
+    else if (!deleted) await addFinalizer(own);
+    // Without its finalizer a deleted model is gone.
+    if (!deleted || gathered.services.length > 0) await writeStatus(own, modelStatus(gathered, now));
+    return undefined;
+  };
+
+  function modelOf({ namespace, name }: ObjectKey): AnyModel | undefined {
+    if (kind === 'clusterImageModels') return stores.clusterImageModels.get({ name });
+    return namespace === undefined ? undefined : stores.imageModels.get({ namespace, name });
+  }
+}
