@@ -7,7 +7,8 @@ import type {
   V1ServiceSpec,
 } from '@kubernetes/client-node';
 import type * as crds from '../crds/generated.ts';
-import type { KubernetesObject, ObjectMeta, Resource } from './runtime/types.ts';
+import { resources } from './runtime/resources.ts';
+import type { KubernetesObject, Resource } from './runtime/types.ts';
 
 /** Objects as the API server sends them. Times are strings there, so only fields without one are typed. */
 type Ours<T extends { metadata: unknown }> = Omit<T, 'metadata'> & KubernetesObject;
@@ -86,60 +87,25 @@ export interface NetworkPolicy extends KubernetesObject {
   };
 }
 
-/** What a renderer gives: everything but what the API server adds. */
-export type Rendered<T extends KubernetesObject> = Omit<T, 'status'> & { metadata: ObjectMeta };
-
-const imageplane = { group: 'imageplane.dev', version: 'v1alpha1' };
-const core = { group: '', version: 'v1', namespaced: true };
-const apps = { group: 'apps', version: 'v1', namespaced: true };
-
 /** Every kind that the controllers read or write. */
 export const kinds = {
-  tenants: { ...imageplane, kind: 'Tenant', plural: 'tenants', namespaced: false },
-  imageServices: { ...imageplane, kind: 'ImageService', plural: 'imageservices', namespaced: true },
-  imageModels: { ...imageplane, kind: 'ImageModel', plural: 'imagemodels', namespaced: true },
-  clusterImageModels: {
-    ...imageplane,
-    kind: 'ClusterImageModel',
-    plural: 'clusterimagemodels',
-    namespaced: false,
-  },
-  namespaces: { ...core, kind: 'Namespace', plural: 'namespaces', namespaced: false },
-  configMaps: { ...core, kind: 'ConfigMap', plural: 'configmaps' },
-  secrets: { ...core, kind: 'Secret', plural: 'secrets' },
-  serviceAccounts: { ...core, kind: 'ServiceAccount', plural: 'serviceaccounts' },
-  resourceQuotas: { ...core, kind: 'ResourceQuota', plural: 'resourcequotas' },
-  limitRanges: { ...core, kind: 'LimitRange', plural: 'limitranges' },
-  services: { ...core, kind: 'Service', plural: 'services' },
-  pods: { ...core, kind: 'Pod', plural: 'pods' },
-  deployments: { ...apps, kind: 'Deployment', plural: 'deployments' },
-  replicaSets: { ...apps, kind: 'ReplicaSet', plural: 'replicasets' },
-  networkPolicies: {
-    group: 'networking.k8s.io',
-    version: 'v1',
-    kind: 'NetworkPolicy',
-    plural: 'networkpolicies',
-    namespaced: true,
-  },
-  roleBindings: {
-    group: 'rbac.authorization.k8s.io',
-    version: 'v1',
-    kind: 'RoleBinding',
-    plural: 'rolebindings',
-    namespaced: true,
-  },
-  podDisruptionBudgets: {
-    group: 'policy',
-    version: 'v1',
-    kind: 'PodDisruptionBudget',
-    plural: 'poddisruptionbudgets',
-    namespaced: true,
-  },
+  tenants: resources.Tenant,
+  imageServices: resources.ImageService,
+  imageModels: resources.ImageModel,
+  clusterImageModels: resources.ClusterImageModel,
+  namespaces: resources.Namespace,
+  configMaps: resources.ConfigMap,
+  secrets: resources.Secret,
+  serviceAccounts: resources.ServiceAccount,
+  resourceQuotas: resources.ResourceQuota,
+  limitRanges: resources.LimitRange,
+  services: resources.Service,
+  pods: resources.Pod,
+  deployments: resources.Deployment,
+  replicaSets: resources.ReplicaSet,
+  networkPolicies: resources.NetworkPolicy,
+  roleBindings: resources.RoleBinding,
+  podDisruptionBudgets: resources.PodDisruptionBudget,
 } as const satisfies Record<string, Resource>;
 
 export type KindName = keyof typeof kinds;
-
-/** `apps/v1`, or `v1` for the core group. */
-export function apiVersionOf({ group, version }: Resource): string {
-  return group === '' ? version : `${group}/${version}`;
-}

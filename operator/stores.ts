@@ -1,5 +1,6 @@
 import type * as k from './kinds.ts';
 import type { KindName } from './kinds.ts';
+import type { Informer } from './runtime/informer.ts';
 import type { KubernetesObject, Store } from './runtime/types.ts';
 
 interface Typed {
@@ -19,17 +20,25 @@ interface Typed {
   networkPolicies: k.NetworkPolicy;
 }
 
-/** What controllers read from: never the API server itself. */
-export type Stores = {
-  [Kind in KindName]: Store<Kind extends keyof Typed ? Typed[Kind] : KubernetesObject>;
+/** What each store holds. */
+export type Held = {
+  [Kind in KindName]: Kind extends keyof Typed ? Typed[Kind] : KubernetesObject;
 } & {
   /** Of the system namespace alone; the others hold what is ours in tenants' namespaces. */
-  systemSecrets: Store<k.Secret>;
-  systemConfigMaps: Store<k.ConfigMap>;
+  systemSecrets: k.Secret;
+  systemConfigMaps: k.ConfigMap;
 };
+export type StoreName = keyof Held;
 
-/** Index of every store of children: objects by the uid of their controller. */
-export const BY_CONTROLLER = 'controller';
+/** What controllers read from: never the API server itself. */
+export type Stores = { [Name in StoreName]: Store<Held[Name]> };
+export type Informers = { [Name in StoreName]: Informer<Held[Name]> };
+
+/** The store of a kind for what takes any kind. */
+export function informerOf(informers: Informers, kind: KindName): Informer {
+  return informers[kind] as unknown as Informer;
+}
+
 /** Index of pods and ReplicaSets: by `{namespace}/{service}`. */
 export const BY_SERVICE = 'service';
 /** Index of ImageServices: by the models they name, as `modelKey` writes them. */

@@ -1,20 +1,19 @@
 import { API_GROUP } from '../contracts/workload.ts';
 import type { Tenant } from './kinds.ts';
 import type { KubernetesObject, ObjectKey } from './runtime/types.ts';
-import type { Stores } from './stores.ts';
+import type { Held, StoreName, Stores } from './stores.ts';
 import { namespaceOf } from './tenant/names.ts';
 import { controllerOf } from './children/child.ts';
 
 /** Which keys a controller works on when an object of a store comes, changes or goes. */
-export interface Wake<Name extends keyof Stores = keyof Stores> {
+interface Wake<Name extends StoreName> {
   store: Name;
-  keys: (object: ObjectIn<Name>) => ObjectKey[];
+  keys: (object: Held[Name]) => ObjectKey[];
   /** Updates for which this says false wake nobody. */
   matters?: (current: KubernetesObject, previous: KubernetesObject) => boolean;
 }
 
-export type ObjectIn<Name extends keyof Stores> = NonNullable<ReturnType<Stores[Name]['get']>>;
-type AnyWake = { [Name in keyof Stores]: Wake<Name> }[keyof Stores];
+type AnyWake = { [Name in StoreName]: Wake<Name> }[StoreName];
 export type Wakes = readonly AnyWake[];
 
 /** Only that it comes or goes. */

@@ -1,8 +1,11 @@
 import { messageOf } from '../../foundation/errors.ts';
+import { labels, MANAGED_BY } from '../../contracts/workload.ts';
 import { kinds } from '../kinds.ts';
+import type { Applier } from '../runtime/apply.ts';
 import type { Client, KubernetesObject } from '../runtime/types.ts';
+import { informerOf, type Informers } from '../stores.ts';
 import { type Child, controllerOf, isControlledBy, type Owner } from './child.ts';
-import { driftOf, withoutForeign } from './drift.ts';
+import { withoutForeign } from './foreign.ts';
 
 /** A child that could not be made so. `reason` is the API server's word, such as Forbidden, or one of ours. */
 export interface ChildFailure {
@@ -15,10 +18,9 @@ export interface ChildFailure {
 
 export interface ApplyContext {
   client: Client;
+  applier: Applier;
+  stores: Informers;
   owner: Owner;
-  fieldManager: string;
-  /** What stands under a child's name, whoever owns it. */
-  live: (child: Child) => KubernetesObject | undefined;
   signal: AbortSignal;
 }
 
@@ -62,20 +64,16 @@ export async function deleteChild(
 }
 
 async function applyChild(child: Child, context: ApplyContext): Promise<void> {
-  const { client, owner, fieldManager, signal } = context;
+  const { client, applier, owner, signal } = context;
   const { kind, object } = child;
-  const live = context.live(child);
+  const informer = informerOf(context.stores, kind);
+  const live = informer.get(keyOf(object));
   if (live !== undefined) {
     if (child.adopted !== true) refuseOthers(live, owner);
-    const drift = driftOf(child, live);
-    if (drift === 'clean') return;
-    const cleaned = drift === 'foreign' ? withoutForeign(child, live) : undefined;
-    if (cleaned !== undefined) await client.update(kinds[kind], cleaned, { signal });
+    const cleaned = withoutForeign(child, live);
+    if (cleaned !== undefined) informer.observe(await client.update(kinds[kind], cleaned, { signal }));
   }
-  // With the uid, an object of the same name that came in between is not taken for the one that was read.
-  const uid = live?.metadata.uid;
-  const identified = uid === undefined ? object : { ...object, metadata: { ...object.metadata, uid } };
-  await client.apply(kinds[kind], identified, { fieldManager, force: true, signal });
+  await applier.apply(informer, object, signal);
 }
 
 function refuseOthers(live: KubernetesObject, owner: Owner): void {
@@ -83,7 +81,7 @@ function refuseOthers(live: KubernetesObject, owner: Owner): void {
   const { kind, metadata } = live;
   const controller = controllerOf(live);
   // Without a controller it is ours whose owner reference somebody removed, or one that stood there before.
-  if (controller === undefined && metadata.labels?.['app.kubernetes.io/managed-by'] === 'imageplane') return;
+  if (controller === undefined && metadata.labels?.[labels.managedBy] === MANAGED_BY) return;
   const whose = controller === undefined ? 'nobody' : `${controller.kind} ${controller.name}`;
   throw new NameTakenError(
     `${kind} ${metadata.name} exists and belongs to ${whose}, not to ${owner.kind} ${owner.metadata.name}: delete or rename it`,

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type KindName, kinds, apiVersionOf } from '../kinds.ts';
+import { type KindName, kinds } from '../kinds.ts';
+import { apiVersionOf } from '../runtime/resources.ts';
 import type { KubernetesObject, OwnerReference } from '../runtime/types.ts';
+import { ownerReferenceOf } from '../runtime/watches.ts';
 
 /** An object that an owner wants to be as it stands here. */
 export interface Child<T extends KubernetesObject = KubernetesObject> {
@@ -11,16 +13,14 @@ export interface Child<T extends KubernetesObject = KubernetesObject> {
 }
 
 export type Owner = Pick<KubernetesObject, 'apiVersion' | 'kind' | 'metadata'>;
-
-/** Of a child: the SHA-256 of what was last applied, so that a field that is no longer wanted is seen. */
-export const APPLIED = 'imageplane.dev/applied';
+export type OwnerKind = 'tenants' | 'imageServices';
 
 /**
- * A child as its owner applies it: with the owner as its controller (which is how it is recognised later: a label is
- * anybody's to write) and its own digest.
+ * A child as its owner applies it: with the owner as its controller, which is how it is recognised later: a label is
+ * anybody's to write.
  */
 export function childOf<T extends KubernetesObject>(
-  owner: Owner,
+  owner: { kind: OwnerKind; object: Owner },
   kind: KindName,
   object: Omit<T, 'apiVersion' | 'kind'>,
 ): Child<T> {
@@ -28,17 +28,9 @@ export function childOf<T extends KubernetesObject>(
     ...object,
     apiVersion: apiVersionOf(kinds[kind]),
     kind: kinds[kind].kind,
-    metadata: { ...object.metadata, ownerReferences: [controllerReference(owner)] },
+    metadata: { ...object.metadata, ownerReferences: [ownerReferenceOf(kinds[owner.kind], owner.object)] },
   };
-  return { kind, object: withDigest(full as unknown as T) };
-}
-
-export function withDigest<T extends KubernetesObject>(object: T): T {
-  const { metadata } = object;
-  return {
-    ...object,
-    metadata: { ...metadata, annotations: { ...metadata.annotations, [APPLIED]: digestOf(object) } },
-  };
+  return { kind, object: full as unknown as T };
 }
 
 /** Whether the owner controls the object. */
@@ -48,12 +40,6 @@ export function isControlledBy(object: KubernetesObject, owner: Owner): boolean 
 
 export function controllerOf({ metadata }: KubernetesObject): OwnerReference | undefined {
   return metadata.ownerReferences?.find(({ controller }) => controller === true);
-}
-
-function controllerReference({ apiVersion, kind, metadata }: Owner): OwnerReference {
-  const { name, uid } = metadata;
-  if (uid === undefined) throw new Error(`${kind} ${name} has no uid yet and can own nothing`);
-  return { apiVersion, kind, name, uid, controller: true };
 }
 
 /** SHA-256 of a JSON value, whatever the order of its keys. */

@@ -5,20 +5,23 @@ import type { ObjectKey, Reconcile } from '../runtime/types.ts';
 import { gatherModel } from './gather.ts';
 import { modelStatus } from './status.ts';
 
-const FIELD_MANAGER = 'imageplane-image-model';
+export const FIELD_MANAGER = 'imageplane-image-model';
 
 /**
  * Says of a model what it is and who uses it. While somebody does it carries a finalizer: a deleted model would take
  * from the pods of a running service the means to start again. Who is in the way stands in the status.
  */
 export function createModelReconcile(
-  { client, stores, now }: ControllerDependencies,
+  { client, applier, stores, events, now }: ControllerDependencies,
   kind: 'imageModels' | 'clusterImageModels',
 ): Reconcile {
   return async (key, { signal }) => {
     const model: AnyModel | undefined = modelOf(key);
     if (model === undefined) return undefined;
-    const own: OwnObject = { client, kind, object: model, fieldManager: FIELD_MANAGER, signal };
+    const own: OwnObject = {
+      ...{ client, applier, stores, events, signal },
+      ...{ kind, object: model, fieldManager: FIELD_MANAGER },
+    };
     const gathered = gatherModel(model, stores);
     const deleted = model.metadata.deletionTimestamp !== undefined;
     if (gathered.services.length === 0) await removeFinalizer(own);

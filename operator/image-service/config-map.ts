@@ -5,7 +5,7 @@ import { childMetadata, type Target } from './target.ts';
 
 /** The inference server's configuration; nothing in it is secret. */
 export function configMap(target: Target, model: AnyModel): Child<ConfigMap> {
-  return childOf<ConfigMap>(target.service, 'configMaps', {
+  return childOf<ConfigMap>({ kind: 'imageServices', object: target.service }, 'configMaps', {
     metadata: childMetadata(target),
     data: { [CONFIG_FILE]: `${JSON.stringify(inferenceConfig(target, model), null, 2)}\n` },
   });

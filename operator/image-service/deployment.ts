@@ -18,7 +18,7 @@ const MOMENT_SECONDS = 20;
 export function deployment(target: Target): Child<Deployment> {
   const { service, tenant } = target;
   const replicas = replicasOf(target);
-  return childOf<Deployment>(service, 'deployments', {
+  return childOf<Deployment>({ kind: 'imageServices', object: service }, 'deployments', {
     metadata: childMetadata(target),
     spec: {
       ...(replicas === undefined ? {} : { replicas }),

@@ -10,12 +10,16 @@ interface PodDisruptionBudget extends KubernetesObject {
 
 /** A drain takes one pod at a time, also the only one: a budget that forbade it would block the drain for good. */
 export function disruptionBudget(target: Target): Child<PodDisruptionBudget> {
-  return childOf<PodDisruptionBudget>(target.service, 'podDisruptionBudgets', {
-    metadata: childMetadata(target),
-    spec: {
-      maxUnavailable: 1,
-      selector: { matchLabels: podSelector(target.service, target.tenant) },
-      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+  return childOf<PodDisruptionBudget>(
+    { kind: 'imageServices', object: target.service },
+    'podDisruptionBudgets',
+    {
+      metadata: childMetadata(target),
+      spec: {
+        maxUnavailable: 1,
+        selector: { matchLabels: podSelector(target.service, target.tenant) },
+        unhealthyPodEvictionPolicy: 'AlwaysAllow',
+      },
     },
-  });
+  );
 }

@@ -1,5 +1,4 @@
 import { childName, labels } from '../../contracts/workload.ts';
-import { keyOf } from '../children/apply.ts';
 import { type Child, isControlledBy } from '../children/child.ts';
 import type { OperatorConfig } from '../config.ts';
 import type {
@@ -12,8 +11,8 @@ import type {
   ReplicaSet,
   Tenant,
 } from '../kinds.ts';
-import type { KubernetesObject } from '../runtime/types.ts';
-import { BY_CONTROLLER, BY_SERVICE, type Stores } from '../stores.ts';
+import { OWNER } from '../runtime/store.ts';
+import { BY_SERVICE, type Stores } from '../stores.ts';
 import { ASSERTION_KEYS, DEFAULT_DENY, isNamespaceOf, QUOTA } from '../tenant/names.ts';
 
 /** Everything that is known about a service when it is reconciled. */
@@ -31,7 +30,6 @@ export interface GatheredService {
   replicaSets: ReplicaSet[];
   pods: Pod[];
   owned: Child[];
-  live: (child: Child) => KubernetesObject | undefined;
   config: OperatorConfig;
 }
 
@@ -62,11 +60,10 @@ export function gatherService(
     pods: stores.pods.byIndex(BY_SERVICE, byService),
     owned: childKinds.flatMap((kind) =>
       stores[kind]
-        .byIndex(BY_CONTROLLER, uid)
+        .byIndex(OWNER, uid)
         .filter((object) => object.metadata.namespace === namespace && isControlledBy(object, service))
         .map((object) => ({ kind, object })),
     ),
-    live: ({ kind, object }) => stores[kind].get(keyOf(object)),
     config,
   };
 }

@@ -24,7 +24,7 @@ function dmzCallers({ dmzNamespace }: OperatorConfig): PolicyPeer {
 export function networkPolicy(target: Target): Child<NetworkPolicy> {
   const { service, tenant, config } = target;
   const onnx = service.spec.engine === 'onnx';
-  return childOf<NetworkPolicy>(service, 'networkPolicies', {
+  return childOf<NetworkPolicy>({ kind: 'imageServices', object: service }, 'networkPolicies', {
     metadata: childMetadata(target),
     spec: {
       podSelector: { matchLabels: podSelector(service, tenant) },

@@ -12,17 +12,16 @@ import { serviceStatus, serviceVerdict } from './status.ts';
 
 /** Makes a service's pods and what stands around them as the ImageService says. */
 export function createServiceReconcile(dependencies: ControllerDependencies): Reconcile {
-  const { client, stores, config, now } = dependencies;
+  const { client, applier, stores, events, config, now } = dependencies;
   return async (key, { signal }) => {
     const { namespace, name } = key;
     const service = namespace === undefined ? undefined : stores.imageServices.get({ namespace, name });
     if (service === undefined) return undefined;
     const own: OwnObject = {
-      client,
+      ...{ client, applier, stores, events, signal },
       kind: 'imageServices',
       object: service,
       fieldManager: FIELD_MANAGER,
-      signal,
     };
     const gathered = gatherService(service, stores, config);
     if (service.metadata.deletionTimestamp !== undefined) {
@@ -46,10 +45,10 @@ export function createServiceReconcile(dependencies: ControllerDependencies): Re
 async function applyAll(
   gathered: GatheredService,
   refusal: Refusal | undefined,
-  { client, object: owner, fieldManager, signal }: OwnObject,
+  { client, applier, stores, object: owner, signal }: OwnObject,
 ): Promise<ChildFailure[]> {
-  const { service, tenant, model, deployment, owned, live, config } = gathered;
-  const context = { client, owner, fieldManager, live, signal };
+  const { service, tenant, model, deployment, owned, config } = gathered;
+  const context = { client, applier, stores, owner, signal };
   if (refusal?.pods === 'stop')
     return applyChildren(
       [],

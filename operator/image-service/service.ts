@@ -6,7 +6,7 @@ import { childMetadata, type Target } from './target.ts';
 
 /** Inside the cluster only; who may connect is the NetworkPolicy's part. */
 export function service(target: Target): Child<Service> {
-  return childOf<Service>(target.service, 'services', {
+  return childOf<Service>({ kind: 'imageServices', object: target.service }, 'services', {
     metadata: childMetadata(target),
     spec: {
       type: 'ClusterIP',

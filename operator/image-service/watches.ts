@@ -2,6 +2,7 @@ import { labels } from '../../contracts/workload.ts';
 import { modelKeyOf } from '../image-model/gather.ts';
 import type { AnyModel } from '../kinds.ts';
 import type { KubernetesObject, ObjectKey } from '../runtime/types.ts';
+import { specChanged } from '../runtime/watches.ts';
 import { BY_MODEL, type Stores } from '../stores.ts';
 import { ASSERTION_KEYS, DEFAULT_DENY, namespaceOf, QUOTA } from '../tenant/names.ts';
 import { ownerKey, ownKey, presence, type Wakes } from '../wake.ts';
@@ -16,7 +17,7 @@ export function serviceWakes(stores: Stores): Wakes {
   const users = (model: AnyModel): ObjectKey[] =>
     stores.imageServices.byIndex(BY_MODEL, modelKeyOf(model)).map(ownKey);
   return [
-    { store: 'imageServices', keys: (service) => [ownKey(service)] },
+    { store: 'imageServices', keys: (service) => [ownKey(service)], matters: specChanged },
     { store: 'serviceAccounts', keys: owner },
     { store: 'configMaps', keys: owner },
     { store: 'networkPolicies', keys: owner },
@@ -28,10 +29,10 @@ export function serviceWakes(stores: Stores): Wakes {
     { store: 'networkPolicies', keys: wall, matters: presence },
     { store: 'resourceQuotas', keys: wall, matters: presence },
     { store: 'configMaps', keys: wall, matters: presence },
-    { store: 'tenants', keys: (tenant) => inNamespace(namespaceOf(tenant)) },
+    { store: 'tenants', keys: (tenant) => inNamespace(namespaceOf(tenant)), matters: specChanged },
     { store: 'namespaces', keys: ({ metadata }) => inNamespace(metadata.name) },
-    { store: 'imageModels', keys: users },
-    { store: 'clusterImageModels', keys: users },
+    { store: 'imageModels', keys: users, matters: specChanged },
+    { store: 'clusterImageModels', keys: users, matters: specChanged },
   ];
 }
 

@@ -17,7 +17,7 @@ export function secretCopies(tenant: Tenant, shared: readonly SharedSecret[]): C
     source === undefined
       ? []
       : [
-          childOf<Secret>(tenant, 'secrets', {
+          childOf<Secret>({ kind: 'tenants', object: tenant }, 'secrets', {
             metadata: {
               name: secretCopyName(name),
               namespace: namespaceOf(tenant),
@@ -32,7 +32,7 @@ export function secretCopies(tenant: Tenant, shared: readonly SharedSecret[]): C
 
 /** The public keys by which the tenant's pods know the gateway. */
 export function assertionKeys(tenant: Tenant, source: ConfigMap): Child<ConfigMap> {
-  return childOf<ConfigMap>(tenant, 'configMaps', {
+  return childOf<ConfigMap>({ kind: 'tenants', object: tenant }, 'configMaps', {
     metadata: { name: ASSERTION_KEYS, namespace: namespaceOf(tenant), labels: tenantLabels(tenant) },
     data: source.data ?? {},
   });

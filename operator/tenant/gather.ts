@@ -1,5 +1,4 @@
 import { type Child, isControlledBy } from '../children/child.ts';
-import { keyOf } from '../children/apply.ts';
 import type { OperatorConfig } from '../config.ts';
 import type {
   ConfigMap,
@@ -11,8 +10,8 @@ import type {
   ResourceQuota,
   Tenant,
 } from '../kinds.ts';
-import type { KubernetesObject } from '../runtime/types.ts';
-import { BY_CONTROLLER, type Stores } from '../stores.ts';
+import { OWNER } from '../runtime/store.ts';
+import type { Stores } from '../stores.ts';
 import type { SharedSecret } from './copies.ts';
 import { namespaceOf, QUOTA } from './names.ts';
 
@@ -30,7 +29,6 @@ export interface GatheredTenant {
   pods: Pod[];
   /** Children that this tenant controls, the namespace not among them. */
   owned: Child[];
-  live: (child: Child) => KubernetesObject | undefined;
 }
 
 const childKinds = [
@@ -64,11 +62,10 @@ export function gatherTenant(tenant: Tenant, stores: Stores, config: OperatorCon
     pods: stores.pods.list(name),
     owned: childKinds.flatMap((kind) =>
       stores[kind]
-        .byIndex(BY_CONTROLLER, uid)
+        .byIndex(OWNER, uid)
         .filter((object) => object.metadata.namespace === name && isControlledBy(object, tenant))
         .map((object) => ({ kind, object })),
     ),
-    live: ({ kind, object }) => stores[kind].get(keyOf(object)),
   };
 }
 

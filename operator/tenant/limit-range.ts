@@ -14,7 +14,7 @@ interface LimitRange extends KubernetesObject {
  * they need, so this is for what the platform adds.
  */
 export function limitRange(tenant: Tenant): Child<LimitRange> {
-  return childOf(tenant, 'limitRanges', {
+  return childOf({ kind: 'tenants', object: tenant }, 'limitRanges', {
     metadata: { name: LIMITS, namespace: namespaceOf(tenant), labels: tenantLabels(tenant) },
     spec: {
       limits: [

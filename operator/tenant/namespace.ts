@@ -1,5 +1,5 @@
 import { labels } from '../../contracts/workload.ts';
-import { type Child, childOf, isControlledBy, withDigest } from '../children/child.ts';
+import { type Child, childOf, isControlledBy } from '../children/child.ts';
 import type { Namespace, Tenant } from '../kinds.ts';
 import { isNamespaceOf, namespaceOf, tenantLabels } from './names.ts';
 
@@ -27,8 +27,8 @@ export function holdingOf(tenant: Tenant, namespace: Namespace | undefined): Hol
 /** The tenant's own namespace, or of an adopted one, only the labels that are ours to set. */
 export function namespaceChild(tenant: Tenant, holding: Holding): Child<Namespace> {
   const metadata = { name: namespaceOf(tenant), labels: { ...tenantLabels(tenant), ...podSecurity } };
-  if (holding !== 'adopted') return childOf(tenant, 'namespaces', { metadata });
+  if (holding !== 'adopted') return childOf({ kind: 'tenants', object: tenant }, 'namespaces', { metadata });
   const { [labels.managedBy]: _, ...adopted } = metadata.labels;
   const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { ...metadata, labels: adopted } };
-  return { kind: 'namespaces', object: withDigest(object), adopted: true };
+  return { kind: 'namespaces', object: object, adopted: true };
 }

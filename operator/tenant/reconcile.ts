@@ -17,11 +17,16 @@ const OTHERS_STATUS = ['usage'];
 
 /** Makes a tenant's namespace and what stands in it as the Tenant says. */
 export function createTenantReconcile(dependencies: ControllerDependencies): Reconcile {
-  const { client, stores, config, now } = dependencies;
+  const { client, applier, stores, events, config, now } = dependencies;
   return async (key, { signal }) => {
     const tenant = stores.tenants.get(key);
     if (tenant === undefined) return undefined;
-    const own: OwnObject = { client, kind: 'tenants', object: tenant, fieldManager: FIELD_MANAGER, signal };
+    const own: OwnObject = {
+      ...{ client, applier, stores, events, signal },
+      kind: 'tenants',
+      object: tenant,
+      fieldManager: FIELD_MANAGER,
+    };
     const gathered = gatherTenant(tenant, stores, config);
     if (tenant.metadata.deletionTimestamp !== undefined) {
       await finalize(gathered, own, now);
@@ -43,15 +48,16 @@ export function createTenantReconcile(dependencies: ControllerDependencies): Rec
 
 async function provision(
   gathered: GatheredTenant,
-  { client, object: owner, fieldManager, signal }: OwnObject,
+  { client, applier, stores, object: owner, signal }: OwnObject,
   config: OperatorConfig,
 ): Promise<ChildFailure[]> {
-  const { tenant, namespace, owned, live } = gathered;
+  const { tenant, namespace, owned } = gathered;
   const holding = holdingOf(tenant, namespace);
   const child = namespaceChild(tenant, holding);
-  const context = { client, owner, fieldManager, live, signal };
+  const context = { client, applier, stores, owner, signal };
   // Created, not applied: one that came in between is somebody else's and must not be taken.
-  if (holding === 'none') await client.create(kinds.namespaces, child.object, { signal });
+  if (holding === 'none')
+    stores.namespaces.observe(await client.create(kinds.namespaces, child.object, { signal }));
   else {
     const failures = await applyChildren([child], [], context);
     if (failures.length > 0) return failures;

@@ -20,7 +20,7 @@ export function resourceQuota(
   for (const [resource, quantity] of Object.entries(requests))
     hard[`requests.${resource}`] = String(quantity);
   if (services !== undefined) hard[SERVICES] = String(services);
-  return childOf(tenant, 'resourceQuotas', {
+  return childOf({ kind: 'tenants', object: tenant }, 'resourceQuotas', {
     metadata: { name: QUOTA, namespace: namespaceOf(tenant), labels: tenantLabels(tenant) },
     spec: { hard },
   });

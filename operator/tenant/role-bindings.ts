@@ -37,7 +37,7 @@ export function roleBindings(tenant: Tenant, { groupPrefix }: Pick<OperatorConfi
       .sort();
     if (groups.length === 0) return [];
     return [
-      childOf<RoleBinding>(tenant, 'roleBindings', {
+      childOf<RoleBinding>({ kind: 'tenants', object: tenant }, 'roleBindings', {
         metadata: { name, namespace: namespaceOf(tenant), labels: tenantLabels(tenant) },
         roleRef: { apiGroup: API_GROUP, kind: 'ClusterRole', name: clusterRole },
         subjects: groups.map((group) => ({ apiGroup: API_GROUP, kind: 'Group', name: group })),

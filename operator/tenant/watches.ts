@@ -1,5 +1,6 @@
 import type { OperatorConfig } from '../config.ts';
 import type { KubernetesObject, ObjectKey } from '../runtime/types.ts';
+import { specChanged } from '../runtime/watches.ts';
 import type { Stores } from '../stores.ts';
 import { ownerKey, ownKey, presence, tenantsOf, type Wakes } from '../wake.ts';
 import { namespaceOf } from './names.ts';
@@ -17,7 +18,11 @@ export function tenantWakes(stores: Stores, config: OperatorConfig): Wakes {
   const shared = new Set(config.sharedSecrets.map(({ name }) => name));
   return [
     // Of several with one namespace, the next gets it when the first goes.
-    { store: 'tenants', keys: (tenant) => [ownKey(tenant), ...ofNamespace(namespaceOf(tenant))] },
+    {
+      store: 'tenants',
+      keys: (tenant) => [ownKey(tenant), ...ofNamespace(namespaceOf(tenant))],
+      matters: specChanged,
+    },
     { store: 'namespaces', keys: ({ metadata }) => ofNamespace(metadata.name) },
     { store: 'networkPolicies', keys: owner },
     { store: 'resourceQuotas', keys: owner },

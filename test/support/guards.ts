@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { parseAllDocuments } from 'yaml';
-import { type KindName, kinds, apiVersionOf } from '../../operator/kinds.ts';
+import { type KindName, kinds } from '../../operator/kinds.ts';
+import { apiVersionOf } from '../../operator/runtime/resources.ts';
 import type { KubernetesObject, Resource } from '../../operator/runtime/types.ts';
 import type { Answer, ApiRequest } from '../apiserver/apiserver.ts';
 import { messageOfAnswer } from '../apiserver/install-crds.ts';

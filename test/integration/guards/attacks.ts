@@ -28,15 +28,15 @@ export interface Attack {
 const MERGE = { 'content-type': 'application/merge-patch+json' };
 const QUERY = '?fieldValidation=Strict';
 
+const restrictedContainer = {
+  image: 'registry.example/tool:1',
+  securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+};
+
 export const restrictedPod = (extra: JsonObject = {}): JsonObject => ({
   securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
   containers: [
-    {
-      name: 'main',
-      image: 'registry.example/tool:1',
-      resources: { requests: { cpu: '1m', memory: '1Mi' } },
-      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-    },
+    { ...restrictedContainer, name: 'main', resources: { requests: { cpu: '1m', memory: '1Mi' } } },
   ],
   ...extra,
 });
@@ -98,7 +98,7 @@ export const attacks: readonly Attack[] = [
       request(
         'PATCH',
         `/api/v1/namespaces/${namespace}/pods/${pod}/ephemeralcontainers`,
-        { spec: { ephemeralContainers: [{ name: 'debug', image: 'registry.example/tool:1' }] } },
+        { spec: { ephemeralContainers: [{ ...restrictedContainer, name: 'debug' }] } },
         { 'content-type': 'application/strategic-merge-patch+json' },
       ),
   },
