@@ -55,6 +55,7 @@ function serviceOf({ metadata }: KubernetesObject): string[] {
 
 /** Of pods and ReplicaSets only what they are and how they fare is looked at. */
 function withoutSpec<T extends KubernetesObject>(object: T): T {
-  const { spec: _, ...rest } = object as T & { spec?: unknown };
-  return rest as unknown as T;
+  const kept = { ...object };
+  Reflect.deleteProperty(kept, 'spec');
+  return kept;
 }

@@ -10,7 +10,16 @@ import type * as crds from '../crds/generated.ts';
 import { resources } from './runtime/resources.ts';
 import type { KubernetesObject, Resource } from './runtime/types.ts';
 
-/** Objects as the API server sends them. Times are strings there, so only fields without one are typed. */
+/** A type of the Kubernetes API as raw JSON has it: no class, and times as text. */
+export type Plain<T> = T extends Date
+  ? string
+  : T extends readonly (infer Item)[]
+    ? Plain<Item>[]
+    : T extends object
+      ? { [Key in keyof T]: Plain<T[Key]> }
+      : T;
+
+/** Objects as the API server sends them. */
 type Ours<T extends { metadata: unknown }> = Omit<T, 'metadata'> & KubernetesObject;
 export type Tenant = Ours<crds.Tenant>;
 export type ImageService = Ours<crds.ImageService> & { metadata: { namespace: string } };
@@ -34,29 +43,29 @@ export interface ServiceAccount extends KubernetesObject {
   automountServiceAccountToken: boolean;
 }
 export interface ResourceQuota extends KubernetesObject {
-  spec: V1ResourceQuotaSpec;
+  spec: Plain<V1ResourceQuotaSpec>;
   status?: { used?: Record<string, string> };
 }
 export interface Deployment extends KubernetesObject {
-  spec: V1DeploymentSpec;
-  status?: Omit<V1DeploymentStatus, 'conditions'> & { conditions?: PlainCondition[] };
+  spec: Plain<V1DeploymentSpec>;
+  status?: Omit<Plain<V1DeploymentStatus>, 'conditions'> & { conditions?: PlainCondition[] };
 }
 export interface ReplicaSet extends KubernetesObject {
   status?: { conditions?: PlainCondition[] };
 }
 export interface Pod extends KubernetesObject {
-  spec?: V1PodSpec;
+  spec?: Plain<V1PodSpec>;
   status?: {
     phase?: string;
     reason?: string;
     message?: string;
     conditions?: PlainCondition[];
-    initContainerStatuses?: V1ContainerStatus[];
-    containerStatuses?: V1ContainerStatus[];
+    initContainerStatuses?: Plain<V1ContainerStatus>[];
+    containerStatuses?: Plain<V1ContainerStatus>[];
   };
 }
 export interface Service extends KubernetesObject {
-  spec: V1ServiceSpec;
+  spec: Plain<V1ServiceSpec>;
 }
 export interface PlainCondition {
   type: string;

@@ -5,6 +5,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** Kinds to which the API server adds fields of its own: there, only what stands under EXACT keys is ours alone. */
 const defaulted = new Set(['deployments', 'services', 'serviceAccounts', 'namespaces']);
+const IDENTITY = new Set(['apiVersion', 'kind', 'metadata']);
 const EXACT = new Set(['matchLabels', 'nodeSelector', 'selector', 'labels']);
 
 /**
@@ -15,12 +16,12 @@ export function withoutForeign(
   { kind, object }: Child,
   live: KubernetesObject,
 ): KubernetesObject | undefined {
-  const { apiVersion: _, kind: __, metadata: ___, ...body } = object as KubernetesObject & Values;
   const exact = !defaulted.has(kind);
   const removed = { count: 0 };
   const result = { ...live } as KubernetesObject & Record<string, unknown>;
-  for (const [key, wanted] of Object.entries(body))
-    if (key in result) result[key] = prune(wanted, result[key], { key, exact, removed });
+  for (const [key, wanted] of Object.entries(object))
+    if (!IDENTITY.has(key) && key in result)
+      result[key] = prune(wanted, result[key], { key, exact, removed });
   return removed.count === 0 ? undefined : result;
 }
 

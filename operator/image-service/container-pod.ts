@@ -1,4 +1,5 @@
 import type { V1EnvVar, V1PodSpec, V1Probe } from '@kubernetes/client-node';
+import type { Plain } from '../kinds.ts';
 import { SERVICE_PORT } from '../../contracts/workload.ts';
 import { MAIN } from './names.ts';
 import { containerSecurity } from './pod-security.ts';
@@ -12,7 +13,7 @@ const STARTUP_TRIES = 180;
  * What is particular to engine container: the tenant's image. It gets no token, no secret of ours and no way to the
  * model store; it is not expected to check the gateway's assertion, so the NetworkPolicy alone keeps others out.
  */
-export function containerPod(target: Target): Pick<V1PodSpec, 'containers' | 'volumes'> {
+export function containerPod(target: Target): Pick<Plain<V1PodSpec>, 'containers' | 'volumes'> {
   const { image, args } = target.service.spec.container ?? {};
   return {
     containers: [
@@ -36,7 +37,7 @@ export function containerPod(target: Target): Pick<V1PodSpec, 'containers' | 'vo
 }
 
 /** What a Gradio page needs to listen and to know its path, and a home that can be written. The service's own win. */
-function environment({ service, tenant }: Target): V1EnvVar[] {
+function environment({ service, tenant }: Target): Plain<V1EnvVar>[] {
   const preset: Record<string, string> = {
     GRADIO_ROOT_PATH: `/s/${tenant.metadata.name}/${service.metadata.name}`,
     GRADIO_SERVER_NAME: '0.0.0.0',
@@ -54,6 +55,6 @@ function environment({ service, tenant }: Target): V1EnvVar[] {
   ];
 }
 
-function probe(periodSeconds: number, failureThreshold: number): V1Probe {
+function probe(periodSeconds: number, failureThreshold: number): Plain<V1Probe> {
   return { tcpSocket: { port: SERVICE_PORT }, periodSeconds, failureThreshold, timeoutSeconds: 5 };
 }

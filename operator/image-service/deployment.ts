@@ -1,7 +1,7 @@
 import type { V1DeploymentStrategy, V1PodTemplateSpec } from '@kubernetes/client-node';
 import { childName } from '../../contracts/workload.ts';
 import { type Child, childOf, digestOf } from '../children/child.ts';
-import type { Deployment } from '../kinds.ts';
+import type { Deployment, Plain } from '../kinds.ts';
 import { secretCopyName } from '../tenant/names.ts';
 import { containerPod } from './container-pod.ts';
 import { inferenceConfig } from './inference-config.ts';
@@ -38,7 +38,7 @@ export function replicasOf({ service }: Pick<Target, 'service'>): number | undef
 }
 
 /** A spare GPU is seldom there: with one, an old pod leaves before a new one starts. */
-function strategy({ service }: Target): V1DeploymentStrategy {
+function strategy({ service }: Target): Plain<V1DeploymentStrategy> {
   return {
     type: 'RollingUpdate',
     rollingUpdate:
@@ -48,7 +48,7 @@ function strategy({ service }: Target): V1DeploymentStrategy {
   };
 }
 
-function template(target: Target): V1PodTemplateSpec {
+function template(target: Target): Plain<V1PodTemplateSpec> {
   const { service, tenant, model, config } = target;
   const { scheduling = {}, queue } = service.spec;
   const { nodeSelector, tolerations, priorityClassName } = scheduling;

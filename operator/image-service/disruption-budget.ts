@@ -1,11 +1,12 @@
 import type { V1PodDisruptionBudgetSpec } from '@kubernetes/client-node';
+import type { Plain } from '../kinds.ts';
 import { type Child, childOf } from '../children/child.ts';
 import type { KubernetesObject } from '../runtime/types.ts';
 import { podSelector } from './names.ts';
 import { childMetadata, type Target } from './target.ts';
 
 interface PodDisruptionBudget extends KubernetesObject {
-  spec: V1PodDisruptionBudgetSpec;
+  spec: Plain<V1PodDisruptionBudgetSpec>;
 }
 
 /** A drain takes one pod at a time, also the only one: a budget that forbade it would block the drain for good. */

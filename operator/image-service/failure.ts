@@ -1,7 +1,7 @@
 import type { V1ContainerStatus } from '@kubernetes/client-node';
 import { type ModelFetchMessage, modelFetchMessage } from '../../contracts/model-fetch.ts';
 import type { Verdict } from '../conditions.ts';
-import type { Deployment, PlainCondition, Pod, ReplicaSet } from '../kinds.ts';
+import type { Deployment, PlainCondition, Pod, ReplicaSet, Plain } from '../kinds.ts';
 import type { GatheredService } from './gather.ts';
 import { FETCH } from './names.ts';
 import { gpuResource } from './resources.ts';
@@ -205,7 +205,7 @@ function stuck({ deployment }: Observed): Verdict | undefined {
 }
 
 interface Waiting {
-  status: V1ContainerStatus;
+  status: Plain<V1ContainerStatus>;
   message: string;
 }
 
@@ -217,7 +217,7 @@ function waitingFor(pod: Pod, is: (reason: string) => boolean): Waiting | undefi
   return undefined;
 }
 
-function containersOf({ status }: Pod): V1ContainerStatus[] {
+function containersOf({ status }: Pod): Plain<V1ContainerStatus>[] {
   return status?.containerStatuses ?? [];
 }
 

@@ -1,6 +1,5 @@
 import { METRICS_PORT, SERVICE_PORT } from '../../contracts/workload.ts';
 import { executionProvider } from '../../crds/effective.ts';
-import type { ImageService as SpecService } from '../../crds/generated.ts';
 import type { AnyModel } from '../kinds.ts';
 import type { Target } from './target.ts';
 
@@ -44,7 +43,7 @@ export function inferenceConfig(
         pipeline,
       },
     ],
-    executionProvider: executionProvider(service as unknown as SpecService),
+    executionProvider: executionProvider(service),
     queue: { depth: queue.depth, deadlineSeconds: queue.deadlineSeconds },
     limits: {
       maxBodyBytes: maxBodyMegabytes * 1_048_576,

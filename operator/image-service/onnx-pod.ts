@@ -1,4 +1,5 @@
 import type { V1Container, V1PodSpec, V1Probe, V1Volume } from '@kubernetes/client-node';
+import type { Plain } from '../kinds.ts';
 import { childName, METRICS_PORT, SERVICE_PORT } from '../../contracts/workload.ts';
 import type { OperatorConfig } from '../config.ts';
 import { ASSERTION_KEYS } from '../tenant/names.ts';
@@ -14,7 +15,7 @@ const TOKEN_SECONDS = 3600;
 const STARTUP_TRIES = 90;
 
 /** What is particular to engine onnx: model files come first and are checked, then the server starts with them. */
-export function onnxPod(target: Target): Pick<V1PodSpec, 'initContainers' | 'containers' | 'volumes'> {
+export function onnxPod(target: Target): Pick<Plain<V1PodSpec>, 'initContainers' | 'containers' | 'volumes'> {
   return {
     initContainers: [fetchContainer(target)],
     containers: [serverContainer(target)],
@@ -25,7 +26,7 @@ export function onnxPod(target: Target): Pick<V1PodSpec, 'initContainers' | 'con
 /** The user that our image runs as. */
 export const ONNX_USER = USER;
 
-function fetchContainer({ config }: Target): V1Container {
+function fetchContainer({ config }: Target): Plain<V1Container> {
   return {
     ...imageOf(config),
     name: FETCH,
@@ -45,7 +46,7 @@ function fetchContainer({ config }: Target): V1Container {
   };
 }
 
-function serverContainer(target: Target): V1Container {
+function serverContainer(target: Target): Plain<V1Container> {
   return {
     ...imageOf(target.config),
     name: MAIN,
@@ -76,11 +77,11 @@ function serverContainer(target: Target): V1Container {
 function imageOf({
   images,
   imagePullPolicy,
-}: OperatorConfig): Pick<V1Container, 'image' | 'imagePullPolicy'> {
+}: OperatorConfig): Pick<Plain<V1Container>, 'image' | 'imagePullPolicy'> {
   return { image: images.inferenceServer, imagePullPolicy };
 }
 
-function probe(path: string, periodSeconds: number, failureThreshold: number): V1Probe {
+function probe(path: string, periodSeconds: number, failureThreshold: number): Plain<V1Probe> {
   return {
     httpGet: { path, port: METRICS_PORT, scheme: 'HTTP' },
     periodSeconds,
@@ -89,7 +90,7 @@ function probe(path: string, periodSeconds: number, failureThreshold: number): V
   };
 }
 
-function volumes(target: Target): V1Volume[] {
+function volumes(target: Target): Plain<V1Volume>[] {
   return [
     { name: 'config', configMap: { name: childName(target.service.metadata.name) } },
     { name: 'keys', configMap: { name: ASSERTION_KEYS } },

@@ -1,4 +1,5 @@
 import type { V1ResourceRequirements } from '@kubernetes/client-node';
+import type { Plain } from '../kinds.ts';
 import { parseQuantity } from '../../crds/quantity.ts';
 import type { Target } from './target.ts';
 
@@ -22,7 +23,7 @@ export function modelMebibytes({ model }: Pick<Target, 'model'>): number {
  * What a replica asks for: the service's word, else the model's, else the operator's. Every request that a quota may
  * bound is named. Memory is bounded by what is asked for unless the service says more.
  */
-export function containerResources(target: Target): V1ResourceRequirements {
+export function containerResources(target: Target): Plain<V1ResourceRequirements> {
   const { service, model, config } = target;
   const { requests = {}, limits = {} } = service.spec.resources ?? {};
   const disk = modelMebibytes(target) + TEMPORARY_MEBIBYTES + OUTBOX_MEBIBYTES;

@@ -3,6 +3,7 @@ import type { ImageServiceStatus } from '../../crds/generated.ts';
 import type { ChildFailure } from '../children/apply.ts';
 import { conditionsOf, failureVerdict, type Verdict } from '../conditions.ts';
 import type { Refusal } from './checks.ts';
+import type { Deployment } from '../kinds.ts';
 import { replicasOf } from './deployment.ts';
 import { failureOf } from './failure.ts';
 import type { GatheredService } from './gather.ts';
@@ -51,34 +52,34 @@ export function serviceVerdict(
 
 function rolloutOf(gathered: GatheredService): Verdict {
   const { deployment, service } = gathered;
-  const status = deployment?.status ?? {};
+  const { readyReplicas = 0, updatedReplicas = 0 } = deployment?.status ?? {};
   const wanted = replicasOf({ service }) ?? deployment?.spec.replicas ?? 1;
-  const { readyReplicas = 0, updatedReplicas = 0, replicas = 0, availableReplicas = 0 } = status;
-  const seen = (status.observedGeneration ?? 0) >= (deployment?.metadata.generation ?? 1);
-  const complete =
-    deployment !== undefined &&
-    deployment.spec.replicas === wanted &&
-    seen &&
-    updatedReplicas === wanted &&
-    replicas === wanted &&
-    availableReplicas === wanted;
-  if (complete && wanted === 0)
-    return {
-      state: 'ready',
-      reason: 'Stopped',
-      message: 'The service is stopped, as spec.replicas: 0 says. Write 1 or more to start it.',
-    };
-  if (complete)
-    return {
-      state: 'ready',
-      reason: 'Serving',
-      message: `${readyReplicas} of ${wanted} pods answer.${canaryNote(gathered)}`,
-    };
+  if (isComplete(deployment, wanted))
+    return wanted === 0
+      ? {
+          state: 'ready',
+          reason: 'Stopped',
+          message: 'The service is stopped, as spec.replicas: 0 says. Write 1 or more to start it.',
+        }
+      : {
+          state: 'ready',
+          reason: 'Serving',
+          message: `${readyReplicas} of ${wanted} pods answer.${canaryNote(gathered)}`,
+        };
   return {
     state: 'progressing',
     reason: readyReplicas === 0 ? 'Starting' : 'RollingOut',
-    message: `${readyReplicas} of ${wanted} pods answer, ${Math.min(updatedReplicas, wanted)} of them as declared now. Nothing needs to be done.`,
+    message: `${readyReplicas} of ${wanted} pods answer, ${Math.min(updatedReplicas, wanted)} pods are as declared now. Nothing needs to be done.`,
   };
+}
+
+/** Whether exactly the pods that are wanted are there, all of the newest kind, and available. */
+function isComplete(deployment: Deployment | undefined, wanted: number): boolean {
+  if (deployment?.spec.replicas !== wanted) return false;
+  const { metadata, status = {} } = deployment;
+  if ((status.observedGeneration ?? 0) < (metadata.generation ?? 1)) return false;
+  const counts = [status.replicas, status.updatedReplicas, status.availableReplicas];
+  return counts.every((count) => (count ?? 0) === wanted);
 }
 
 /** What is declared and not done yet is said. */

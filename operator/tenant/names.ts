@@ -1,6 +1,5 @@
 import { API_GROUP, labels, MANAGED_BY } from '../../contracts/workload.ts';
 import { tenantNamespace } from '../../crds/effective.ts';
-import type { Tenant as SpecTenant } from '../../crds/generated.ts';
 import type { Namespace, Tenant } from '../kinds.ts';
 
 /** Field manager of everything that the Tenant controller writes. */
@@ -19,7 +18,7 @@ export function secretCopyName(source: string): string {
 }
 
 export function namespaceOf(tenant: Tenant): string {
-  return tenantNamespace(tenant as unknown as SpecTenant);
+  return tenantNamespace(tenant);
 }
 
 /** Labels of everything of a tenant. */

@@ -26,9 +26,11 @@ export function holdingOf(tenant: Tenant, namespace: Namespace | undefined): Hol
 
 /** The tenant's own namespace, or of an adopted one, only the labels that are ours to set. */
 export function namespaceChild(tenant: Tenant, holding: Holding): Child<Namespace> {
-  const metadata = { name: namespaceOf(tenant), labels: { ...tenantLabels(tenant), ...podSecurity } };
-  if (holding !== 'adopted') return childOf({ kind: 'tenants', object: tenant }, 'namespaces', { metadata });
-  const { [labels.managedBy]: _, ...adopted } = metadata.labels;
-  const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { ...metadata, labels: adopted } };
-  return { kind: 'namespaces', object: object, adopted: true };
+  const name = namespaceOf(tenant);
+  if (holding !== 'adopted')
+    return childOf({ kind: 'tenants', object: tenant }, 'namespaces', {
+      metadata: { name, labels: { ...tenantLabels(tenant), ...podSecurity } },
+    });
+  const metadata = { name, labels: { [labels.tenant]: tenant.metadata.name, ...podSecurity } };
+  return { kind: 'namespaces', object: { apiVersion: 'v1', kind: 'Namespace', metadata }, adopted: true };
 }

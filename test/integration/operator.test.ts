@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { parseAllDocuments } from 'yaml';
 import { childName } from '../../contracts/workload.ts';
 import { inferenceServerConfig } from '../../inference-server/config.ts';
-import type { Deployment, KindName, NetworkPolicy, Pod, Secret } from '../../operator/kinds.ts';
+import type { Deployment, KindName, NetworkPolicy, Secret } from '../../operator/kinds.ts';
+import { valueAt } from '../apiserver/install-crds.ts';
+import {
+  applyFile,
+  container,
+  IMAGEPLANE,
+  makeService,
+  makeSharedSecret,
+  makeTenant,
+  versionsOf,
+} from '../support/operator-actions.ts';
 import {
   type Conditioned,
   type Loose,
@@ -13,8 +21,7 @@ import {
 } from '../support/operator-world.ts';
 import { until } from '../support/program.ts';
 
-const IMAGEPLANE = 'imageplane.dev/v1alpha1';
-const SECOND_MS = 5_000;
+const PUT_BACK_MS = 5_000;
 
 let world: OperatorWorld;
 before(async () => {
@@ -22,93 +29,18 @@ before(async () => {
     sharedSecrets: [{ name: 'registry', use: 'registry' }],
     publicUrl: 'https://images.example.org/',
   });
-  await makeSecret('first');
+  await makeSharedSecret(world, 'registry', 'first');
   for (const file of [
     'models/isnet-medium.yaml',
     'models/isnet-small.yaml',
     'examples/tenant.yaml',
     'examples/service.yaml',
   ])
-    await applyFile(file);
+    await applyFile(world, file);
 });
 after(async () => {
   await world.close();
 });
-
-async function makeSecret(token: string): Promise<void> {
-  await world.apply('secrets', {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'registry', namespace: world.config.systemNamespace },
-    type: 'kubernetes.io/dockerconfigjson',
-    data: { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths: { token } })).toString('base64') },
-  });
-}
-
-const kindOf: Record<string, KindName> = {
-  Tenant: 'tenants',
-  ImageService: 'imageServices',
-  ImageModel: 'imageModels',
-  ClusterImageModel: 'clusterImageModels',
-};
-
-/** As `kubectl apply -f`: what needs a namespace waits until there is one. */
-async function applyFile(path: string): Promise<void> {
-  const text = await readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
-  for (const document of parseAllDocuments(text)) {
-    const object = document.toJS() as Loose;
-    const { namespace } = object.metadata;
-    if (namespace !== undefined) await namespaceThere(namespace);
-    await world.apply(kindOf[object.kind] ?? 'tenants', object);
-  }
-}
-
-async function namespaceThere(name: string): Promise<void> {
-  await until(
-    `the namespace ${name}`,
-    async () => (await world.get('namespaces', undefined, name)) !== undefined,
-  );
-}
-
-async function makeTenant(name: string, spec: Record<string, unknown> = {}): Promise<string> {
-  await world.apply('tenants', { apiVersion: IMAGEPLANE, kind: 'Tenant', metadata: { name }, spec });
-  await world.reason('tenants', undefined, name, 'Provisioned');
-  return `tenant-${name}`;
-}
-
-async function makeService(namespace: string, name: string, spec: Record<string, unknown>): Promise<void> {
-  const metadata = { name, namespace };
-  await world.apply('imageServices', { apiVersion: IMAGEPLANE, kind: 'ImageService', metadata, spec });
-}
-
-const onnx = { engine: 'onnx', modelRef: { name: 'isnet-general-fp16' } };
-const container = { engine: 'container', container: { image: 'registry.example/team/page:1' } };
-
-/** Versions of everything of a tenant, by kind and name. */
-async function versionsOf(namespace: string): Promise<Record<string, string>> {
-  const versions: Record<string, string> = {};
-  const kinds: KindName[] = [
-    'imageServices',
-    'imageModels',
-    'configMaps',
-    'secrets',
-    'serviceAccounts',
-    'resourceQuotas',
-    'limitRanges',
-    'services',
-    'deployments',
-    'networkPolicies',
-    'roleBindings',
-    'podDisruptionBudgets',
-  ];
-  for (const kind of kinds)
-    for (const { metadata } of await world.list(kind, namespace))
-      versions[`${kind}/${metadata.name}`] = metadata.resourceVersion ?? '';
-  for (const kind of ['tenants', 'clusterImageModels', 'namespaces'] as const)
-    for (const { metadata } of await world.list(kind))
-      versions[`${kind}/${metadata.name}`] = metadata.resourceVersion ?? '';
-  return versions;
-}
 
 async function reconciles(controller: string): Promise<number> {
   const text = await world.operator().registry.metrics();
@@ -123,7 +55,7 @@ async function settled(namespace: string): Promise<Record<string, string>> {
   let last = '';
   let same = 0;
   await until('nothing changes any more', async () => {
-    const now = JSON.stringify(await versionsOf(namespace));
+    const now = JSON.stringify(await versionsOf(world, namespace));
     same = now === last ? same + 1 : 0;
     last = now;
     return same >= 5;
@@ -171,11 +103,6 @@ describe('The operator, on a real API server', () => {
       conditions?.map(({ type, status: is }) => `${type}=${is}`),
       ['Ready=True', 'Reconciling=False', 'Stalled=False'],
     );
-    const scale = await world.server.request(
-      'GET',
-      `/apis/${IMAGEPLANE}/namespaces/tenant-demo/imageservices/cutout/scale`,
-    );
-    assert.equal(scale.status, 200);
     await until('the model knows its users', async () => {
       const model = await world.get<Conditioned>('clusterImageModels', undefined, 'isnet-general-fp16');
       return model?.status?.['services'] === 1;
@@ -225,7 +152,7 @@ describe('The operator, on a real API server', () => {
       await until(
         `${kind} ${name} is put back`,
         async () => bodyOf(await world.get(kind, 'tenant-demo', name)) === bodyOf(wanted),
-        SECOND_MS,
+        PUT_BACK_MS,
       );
     }
     for (const kind of ['networkPolicies', 'services', 'podDisruptionBudgets', 'deployments'] as const) {
@@ -235,13 +162,25 @@ describe('The operator, on a real API server', () => {
         const found = await world.get(kind, 'tenant-demo', child);
         return found !== undefined && found.metadata.uid !== uid;
       };
-      await until(`${kind} ${child} is back`, back, SECOND_MS);
+      await until(`${kind} ${child} is back`, back, PUT_BACK_MS);
     }
   });
 
-  it('removes a container that somebody adds to the pods, and does not touch what autoscaling scales', async () => {
-    const namespace = await makeTenant('scaling');
-    await makeService(namespace, 'auto', { ...container, autoscaling: { minReplicas: 1, maxReplicas: 5 } });
+  it('can be scaled; leaves what autoscaling scales, and no container that somebody adds to the pods', async () => {
+    const namespace = await makeTenant(world, 'scaling');
+    await makeService(world, namespace, 'fixed', { ...container, replicas: 2 });
+    await world.rollOut(namespace, 'fixed');
+    await world.reason('imageServices', namespace, 'fixed', 'Serving');
+    const scale = await world.server.request(
+      'GET',
+      `/apis/${IMAGEPLANE}/namespaces/${namespace}/imageservices/fixed/scale`,
+    );
+    const selector = 'imageplane.dev/service=fixed,imageplane.dev/tenant=scaling';
+    assert.deepEqual(valueAt(scale.body, 'status'), { replicas: 2, selector });
+    await makeService(world, namespace, 'auto', {
+      ...container,
+      autoscaling: { minReplicas: 1, maxReplicas: 5 },
+    });
     const child = childName('auto');
     await world.reason('imageServices', namespace, 'auto', 'Starting');
     await world.patch('deployments', namespace, child, { spec: { replicas: 4 } });
@@ -256,14 +195,14 @@ describe('The operator, on a real API server', () => {
     await until(
       'the other container is gone',
       async () => (await now())?.spec.template.spec?.containers.length === 1,
-      SECOND_MS,
+      PUT_BACK_MS,
     );
     assert.equal((await now())?.spec.replicas, 4);
   });
 
   it('copies a rotated Secret, and keeps tenants apart', async () => {
-    const other = await makeTenant('other', { groups: [{ name: 'others', role: 'developer' }] });
-    await makeService(other, 'page', container);
+    const other = await makeTenant(world, 'other', { groups: [{ name: 'others', role: 'developer' }] });
+    await makeService(world, other, 'page', container);
     await world.reason('imageServices', other, 'page', 'Starting');
     const before = await settled(other);
     await world.patch('tenants', undefined, 'demo', { spec: { quota: { services: 7 } } });
@@ -274,7 +213,7 @@ describe('The operator, on a real API server', () => {
     const apart = await settled(other);
     const changed = Object.keys(apart).filter((name) => before[name] !== apart[name]);
     assert.deepEqual(changed, ['tenants/demo']);
-    await makeSecret('second');
+    await makeSharedSecret(world, 'registry', 'second');
     for (const namespace of [other, 'tenant-demo'])
       await until(`the Secret of ${namespace} follows`, async () => {
         const copy = await world.get<Secret>('secrets', namespace, 'imageplane-copy-registry');
@@ -291,7 +230,7 @@ describe('The operator, on a real API server', () => {
       { name: 'guests', role: 'guest' },
       { name: 'system:authenticated', role: 'developer' },
     ];
-    const namespace = await makeTenant('people', { groups });
+    const namespace = await makeTenant(world, 'people', { groups });
     const [binding, ...others] = await world.list('roleBindings', namespace);
     assert.deepEqual(others, []);
     assert.deepEqual(
@@ -331,278 +270,10 @@ describe('The operator, on a real API server', () => {
     });
     await world.reason('tenants', undefined, 'rival', 'NamespaceTaken', 'Stalled');
   });
-
-  describe('gives each failure its reason and the next action', () => {
-    let namespace = '';
-    before(async () => {
-      namespace = await makeTenant('failing', {
-        models: { allowed: ['isnet-general-fp16', 'gone', 'terms'] },
-      });
-    });
-    const terminated = (exitCode: number, message: string): Pod['status'] => ({
-      phase: 'Pending',
-      initContainerStatuses: [
-        status(
-          'fetch-model',
-          { waiting: { reason: 'CrashLoopBackOff' } },
-          { terminated: { exitCode, message } },
-        ),
-      ],
-    });
-    const status = (name: string, state: object, lastState: object = {}): never =>
-      ({
-        name,
-        image: 'registry.example/x:1',
-        imageID: '',
-        ready: false,
-        restartCount: 3,
-        state,
-        lastState,
-      }) as never;
-    const running = (state: object, lastState: object = {}): Pod['status'] => ({
-      phase: 'Running',
-      containerStatuses: [status('service', state, lastState)],
-    });
-    const gpu = '0/1 nodes are available: 1 Insufficient nvidia.com/gpu.';
-    const cases: [string, string, Record<string, unknown>, Pod['status'], RegExp][] = [
-      [
-        'a wrong digest',
-        'ModelDigestMismatch',
-        onnx,
-        terminated(3, JSON.stringify({ reason: 'DigestMismatch', message: 'Other bytes.' })),
-        /sha256.*Other bytes/,
-      ],
-      [
-        'weights that are not there',
-        'ModelFileMissing',
-        onnx,
-        terminated(4, JSON.stringify({ reason: 'NotFound', message: 'No blob.' })),
-        /source of the model/,
-      ],
-      [
-        'no GPU',
-        'GPUUnavailable',
-        { ...container, gpu: {} },
-        {
-          phase: 'Pending',
-          conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: gpu }],
-        },
-        /add a node/,
-      ],
-      [
-        'an image that does not exist',
-        'ImageUnavailable',
-        container,
-        running({ waiting: { reason: 'ImagePullBackOff', message: 'not found' } }),
-        /name or tag/,
-      ],
-      [
-        'a crash loop',
-        'CrashLoop',
-        container,
-        running(
-          { waiting: { reason: 'CrashLoopBackOff' } },
-          { terminated: { exitCode: 7, message: 'no such module' } },
-        ),
-        /exit code 7.*no such module.*--previous/,
-      ],
-      [
-        'an image that runs as root',
-        'ImageRunsAsRoot',
-        container,
-        running({
-          waiting: {
-            reason: 'CreateContainerConfigError',
-            message: 'container has runAsNonRoot and image will run as root',
-          },
-        }),
-        /USER 1000/,
-      ],
-    ];
-    for (const [index, [what, reason, spec, podStatus, says]] of cases.entries())
-      it(what, async () => {
-        const name = `failing-${index}`;
-        await makeService(namespace, name, spec);
-        await world.runPod(namespace, name, podStatus);
-        assert.match(await world.reason('imageServices', namespace, name, reason, 'Stalled'), says);
-        await world.reason('imageServices', namespace, name, reason);
-      });
-
-    it('a quota without room', async () => {
-      await makeService(namespace, 'quota', container);
-      const message =
-        'pods "x" is forbidden: exceeded quota: imageplane-quota, requested: requests.memory=2Gi';
-      const conditions = [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message }];
-      await world.runPod(namespace, 'quota', {}, { conditions });
-      assert.match(
-        await world.reason('imageServices', namespace, 'quota', 'QuotaExceeded', 'Stalled'),
-        /spec.quota/,
-      );
-    });
-
-    it('a model that does not exist, which heals when it does', async () => {
-      await makeService(namespace, 'missing', { engine: 'onnx', modelRef: { name: 'gone' } });
-      await world.reason('imageServices', namespace, 'missing', 'ModelMissing', 'Stalled');
-      assert.equal(await world.get('deployments', namespace, childName('missing')), undefined);
-      await cloneModel('gone', {});
-      await world.reason('imageServices', namespace, 'missing', 'Starting');
-    });
-
-    it('a model that the tenant may not use, also while it runs', async () => {
-      await makeService(namespace, 'forbidden', { engine: 'onnx', modelRef: { name: 'isnet-general-int8' } });
-      const message = await world.reason(
-        'imageServices',
-        namespace,
-        'forbidden',
-        'ModelNotAllowed',
-        'Stalled',
-      );
-      assert.match(message, /spec.models.allowed/);
-      assert.equal(await world.get('deployments', namespace, childName('forbidden')), undefined);
-      await makeService(namespace, 'allowed', onnx);
-      await world.rollOut(namespace, 'allowed');
-      await world.reason('imageServices', namespace, 'allowed', 'Serving');
-      await world.patch('tenants', undefined, 'failing', {
-        spec: { models: { allowed: ['gone', 'terms'] } },
-      });
-      await world.reason('imageServices', namespace, 'allowed', 'ModelNotAllowed', 'Stalled');
-      assert.equal(await world.get('deployments', namespace, childName('allowed')), undefined);
-    });
-
-    it('a licence that nobody accepted, until somebody does', async () => {
-      await cloneModel('terms', { commercialUse: false, acknowledgementRequired: true });
-      await makeService(namespace, 'terms', { engine: 'onnx', modelRef: { name: 'terms' } });
-      const message = await world.reason(
-        'imageServices',
-        namespace,
-        'terms',
-        'LicenceNotAcknowledged',
-        'Stalled',
-      );
-      const [, key = '', value = ''] = /annotate tenant failing (\S+)=(\S+)/.exec(message) ?? [];
-      await world.patch('tenants', undefined, 'failing', { metadata: { annotations: { [key]: value } } });
-      await world.reason('imageServices', namespace, 'terms', 'Starting');
-    });
-
-    it('a paused tenant, whose services stop and start again', async () => {
-      const paused = await makeTenant('paused');
-      await makeService(paused, 'page', container);
-      await world.rollOut(paused, 'page');
-      await world.reason('imageServices', paused, 'page', 'Serving');
-      const set = (value: string | null): Promise<void> =>
-        world.patch('tenants', undefined, 'paused', {
-          metadata: { annotations: { 'imageplane.dev/paused': value } },
-        });
-      await set('true');
-      await world.reason('imageServices', paused, 'page', 'TenantPaused', 'Stalled');
-      assert.equal(await world.get('deployments', paused, childName('page')), undefined);
-      await set(null);
-      await until(
-        'the Deployment is back',
-        async () => (await world.get('deployments', paused, childName('page'))) !== undefined,
-      );
-    });
-
-    async function cloneModel(name: string, license: Record<string, unknown>): Promise<void> {
-      const model = await world.get('clusterImageModels', undefined, 'isnet-general-fp16');
-      const spec = {
-        ...model?.spec,
-        license: { spdx: 'MIT', commercialUse: true, source: 'somebody', ...license },
-      };
-      await world.apply('clusterImageModels', {
-        apiVersion: IMAGEPLANE,
-        kind: 'ClusterImageModel',
-        metadata: { name },
-        spec,
-      });
-    }
-  });
-
-  it('deletes of a service its pods first and its policy last, and leaves nothing of ours', async () => {
-    const namespace = await makeTenant('leaving');
-    await makeService(namespace, 'page', container);
-    await world.rollOut(namespace, 'page');
-    await world.reason('imageServices', namespace, 'page', 'Serving');
-    const child = childName('page');
-    await world.remove('imageServices', namespace, 'page');
-    await until(
-      'the Deployment is gone',
-      async () => (await world.get('deployments', namespace, child)) === undefined,
-    );
-    assert.ok(await world.get('networkPolicies', namespace, child), 'the policy stands while a pod runs');
-    await world.reason('imageServices', namespace, 'page', 'Deleting');
-    await world.collect(namespace, 'page');
-    await until(
-      'the service is gone',
-      async () => (await world.get('imageServices', namespace, 'page')) === undefined,
-    );
-    for (const kind of [
-      'networkPolicies',
-      'services',
-      'serviceAccounts',
-      'configMaps',
-      'podDisruptionBudgets',
-    ] as const)
-      assert.equal(await world.get(kind, namespace, child), undefined, kind);
-  });
-
-  it('deletes of a tenant the services first, then its namespace; an adopted one it keeps', async () => {
-    const namespace = await makeTenant('ending');
-    await makeService(namespace, 'page', container);
-    await world.rollOut(namespace, 'page');
-    await world.remove('tenants', undefined, 'ending');
-    await until(
-      'the Deployment is gone',
-      async () => (await world.get('deployments', namespace, childName('page'))) === undefined,
-    );
-    assert.equal(
-      (await world.get('namespaces', undefined, namespace))?.metadata.deletionTimestamp,
-      undefined,
-    );
-    await world.collect(namespace, 'page');
-    await world.finishNamespace(namespace);
-    await until(
-      'the tenant is gone',
-      async () => (await world.get('tenants', undefined, 'ending')) === undefined,
-    );
-    await world.remove('tenants', undefined, 'rival');
-    await world.remove('tenants', undefined, 'adopting');
-    await until(
-      'the adopting tenant is gone',
-      async () => (await world.get('tenants', undefined, 'adopting')) === undefined,
-    );
-    assert.ok(await world.get('namespaces', undefined, 'team-a'));
-    for (const kind of ['networkPolicies', 'resourceQuotas', 'limitRanges', 'secrets', 'configMaps'] as const)
-      assert.deepEqual(await world.list(kind, 'team-a'), [], kind);
-  });
-
-  it('keeps a deleted model while a service uses it, and says which', async () => {
-    const namespace = await makeTenant('modelling');
-    const model = await world.get('clusterImageModels', undefined, 'isnet-general-fp16');
-    await world.apply('imageModels', {
-      apiVersion: IMAGEPLANE,
-      kind: 'ImageModel',
-      metadata: { name: 'own', namespace },
-      spec: { ...model?.spec },
-    });
-    await makeService(namespace, 'own', { engine: 'onnx', modelRef: { kind: 'ImageModel', name: 'own' } });
-    await world.reason('imageServices', namespace, 'own', 'Starting');
-    await until(
-      'the model is kept',
-      async () => (await world.get('imageModels', namespace, 'own'))?.metadata.finalizers !== undefined,
-    );
-    await world.remove('imageModels', namespace, 'own');
-    assert.match(await world.reason('imageModels', namespace, 'own', 'InUse'), /tenant-modelling\/own/);
-    await world.remove('imageServices', namespace, 'own');
-    await until(
-      'the model is gone',
-      async () => (await world.get('imageModels', namespace, 'own')) === undefined,
-    );
-  });
 });
 
 /** What was asked for, without what the server counts. */
 function bodyOf(object: Loose | undefined): string {
-  const { metadata, status: _, ...rest } = object ?? ({ metadata: {} } as Loose);
-  return JSON.stringify({ ...rest, labels: metadata.labels, owners: metadata.ownerReferences });
+  const { labels, ownerReferences } = object?.metadata ?? { name: '' };
+  return JSON.stringify({ ...object, metadata: { labels, ownerReferences }, status: undefined });
 }

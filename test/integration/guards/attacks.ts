@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../../crds/crd.ts';
 import type { Answer, ApiRequest } from '../../apiserver/apiserver.ts';
+import { messageOfAnswer } from '../../apiserver/install-crds.ts';
 import { pathIn } from '../../support/guards.ts';
 
 /** What the attacks are aimed at. */
@@ -303,8 +304,7 @@ function ingress(): Attack['attempt'] {
 
 /** What stood in the way, by the server's own words. */
 export function guardOf({ status, body }: Answer): string {
-  const message =
-    typeof body === 'object' && body !== null && 'message' in body ? String(body['message']) : String(body);
+  const message = messageOfAnswer({ status, body, headers: {} });
   const policy = /ValidatingAdmissionPolicy '([^']+)'/.exec(message)?.[1];
   if (status < 300) return 'nothing';
   if (policy !== undefined && message.includes('denied request')) return `policy ${policy}`;
@@ -313,5 +313,5 @@ export function guardOf({ status, body }: Answer): string {
   if (status === 403 && /cannot|attempting to grant/.test(message)) return 'RBAC';
   if ((status === 400 || status === 422) && /unknown field|strict decoding|is invalid/i.test(message))
     return 'schema';
-  return `${status} ${message}`;
+  return message;
 }
