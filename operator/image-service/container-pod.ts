@@ -20,7 +20,7 @@ export function containerPod(target: Target): Pick<Plain<V1PodSpec>, 'containers
       {
         name: MAIN,
         image: image ?? '',
-        ...(args === undefined ? {} : { args }),
+        ...(args === undefined ? {} : { args: args.map(literally) }),
         env: environment(target),
         ports: [{ name: 'http', containerPort: SERVICE_PORT, protocol: 'TCP' }],
         resources: containerResources(target),
@@ -50,9 +50,13 @@ function environment({ service, tenant }: Target): Plain<V1EnvVar>[] {
     ...Object.entries(preset)
       .filter(([name]) => !names.has(name))
       .map(([name, value]) => ({ name, value })),
-    // `$(NAME)` would be replaced by the kubelet; what stands in the object is what the program gets.
-    ...own.map(({ name, value }) => ({ name, value: value.replaceAll('$(', '$$(') })),
+    ...own.map(({ name, value }) => ({ name, value: literally(value) })),
   ];
+}
+
+/** `$(NAME)` would be replaced by the kubelet; what stands in the object is what the program gets. */
+function literally(text: string): string {
+  return text.replaceAll('$(', () => '$$(');
 }
 
 function probe(periodSeconds: number, failureThreshold: number): Plain<V1Probe> {
