@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { modelDigest } from './model-digest.ts';
 
@@ -11,9 +11,9 @@ describe('The digest of a model', () => {
     assert.equal(modelDigest([a]), a.sha256);
   });
 
-  it('is, of several files, what sha256sum says of its own output, in the order of names', () => {
+  it('is, of several files, that of what sha256sum prints of them in the order of names', () => {
     const lines = `${b.sha256}  data.bin\n${a.sha256}  model.onnx\n`;
-    const expected = execFileSync('sha256sum', { input: lines, encoding: 'utf8' }).slice(0, 64);
+    const expected = createHash('sha256').update(lines).digest('hex');
     assert.equal(modelDigest([a, b]), expected);
     assert.equal(modelDigest([b, a]), expected);
   });

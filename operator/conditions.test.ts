@@ -57,7 +57,7 @@ describe('Conditions', () => {
   });
 
   it('tell a refusal, which lasts, from what is tried again', () => {
-    const failure = { kind: 'Deployment', name: 'x', message: 'no', cause: undefined };
+    const failure = { kind: 'Deployment', name: 'x', message: 'no', cause: new Error('no') };
     assert.equal(failureVerdict({ ...failure, reason: 'Forbidden' }, 1).state, 'failed');
     assert.equal(failureVerdict({ ...failure, reason: 'Unavailable' }, 2).state, 'progressing');
     assert.match(failureVerdict({ ...failure, reason: 'Unavailable' }, 2).message, /1 more/);

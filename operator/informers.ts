@@ -7,7 +7,7 @@ import type { Informer } from './runtime/informer.ts';
 import type { KubernetesObject, Resource } from './runtime/types.ts';
 import { BY_MODEL, BY_SERVICE, type Held, type Informers } from './stores.ts';
 
-/** What the operator keeps of the cluster: what is its own, and no Secret that is nobody's business of its. */
+/** What the operator keeps of the cluster: what is its own, and of Secrets only what it copies and its copies. */
 export function openInformers(manager: Pick<Manager, 'informer'>, config: OperatorConfig): Informers {
   const all = <T extends KubernetesObject>(resource: Resource): Informer<T> =>
     manager.informer<T>({ resource });
@@ -20,8 +20,14 @@ export function openInformers(manager: Pick<Manager, 'informer'>, config: Operat
       indexes: { [BY_SERVICE]: serviceOf },
       transform: withoutSpec,
     });
-  const system = <T extends KubernetesObject>(resource: Resource): Informer<T> =>
-    manager.informer<T>({ resource, scopes: [{ namespace: config.systemNamespace }] });
+  /** Of those that are not copied, nothing but the name is kept. */
+  const system = <T extends KubernetesObject>(resource: Resource, copied: ReadonlySet<string>): Informer<T> =>
+    manager.informer<T>({
+      resource,
+      scopes: [{ namespace: config.systemNamespace }],
+      transform: (object) =>
+        copied.has(object.metadata.name) ? object : without(object, 'data', 'stringData', 'binaryData'),
+    });
   return {
     tenants: all<Held['tenants']>(kinds.tenants),
     imageServices: manager.informer<Held['imageServices']>({
@@ -43,8 +49,14 @@ export function openInformers(manager: Pick<Manager, 'informer'>, config: Operat
     podDisruptionBudgets: children<Held['podDisruptionBudgets']>(kinds.podDisruptionBudgets),
     pods: pods<Held['pods']>(kinds.pods),
     replicaSets: pods<Held['replicaSets']>(kinds.replicaSets),
-    systemSecrets: system<Held['systemSecrets']>(kinds.secrets),
-    systemConfigMaps: system<Held['systemConfigMaps']>(kinds.configMaps),
+    systemSecrets: system<Held['systemSecrets']>(
+      kinds.secrets,
+      new Set(config.sharedSecrets.map(({ name }) => name)),
+    ),
+    systemConfigMaps: system<Held['systemConfigMaps']>(
+      kinds.configMaps,
+      new Set([config.assertionJwks.configMap]),
+    ),
   };
 }
 
@@ -55,7 +67,11 @@ function serviceOf({ metadata }: KubernetesObject): string[] {
 
 /** Of pods and ReplicaSets only what they are and how they fare is looked at. */
 function withoutSpec<T extends KubernetesObject>(object: T): T {
+  return without(object, 'spec');
+}
+
+function without<T extends KubernetesObject>(object: T, ...fields: string[]): T {
   const kept = { ...object };
-  Reflect.deleteProperty(kept, 'spec');
+  for (const field of fields) Reflect.deleteProperty(kept, field);
   return kept;
 }

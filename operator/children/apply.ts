@@ -13,7 +13,7 @@ export interface ChildFailure {
   name: string;
   reason: string;
   message: string;
-  cause: unknown;
+  cause: Error;
 }
 
 export interface ApplyContext {
@@ -48,6 +48,12 @@ export async function applyChildren(
   for (const child of owned)
     if (!names.has(idOf(child))) await attempt(child, () => deleteChild(child, context));
   return failures;
+}
+
+/** So that the reconcile is tried again, after its status was written. A conflict stays one. */
+export function throwFirst(failures: readonly ChildFailure[]): void {
+  const [failure] = failures;
+  if (failure !== undefined) throw failure.cause;
 }
 
 /** Deletes a child, that very object and none of the same name that came after it. */
@@ -97,7 +103,8 @@ function failureOf({ object }: Child, error: unknown): ChildFailure {
     error instanceof Error && 'reason' in error && typeof error.reason === 'string' && error.reason !== ''
       ? error.reason
       : 'Unavailable';
-  return { kind: object.kind, name: object.metadata.name, reason, message: messageOf(error), cause: error };
+  const cause = error instanceof Error ? error : new Error(messageOf(error));
+  return { kind: object.kind, name: object.metadata.name, reason, message: cause.message, cause };
 }
 
 export function keyOf({ metadata }: KubernetesObject): { name: string; namespace?: string } {

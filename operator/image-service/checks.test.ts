@@ -110,6 +110,17 @@ const cases: [
     'stop',
   ],
   [
+    'it asks for a priority of the cluster itself',
+    {
+      service: serviceOf('tenant-demo', 'cutout', {
+        scheduling: { priorityClassName: 'system-node-critical' },
+      }),
+    },
+    'PriorityNotAllowed',
+    /for the cluster itself/,
+    'keep',
+  ],
+  [
     'the walls of its namespace do not stand yet',
     { missingWalls: ['imageplane-default-deny'] },
     'TenantNotReady',

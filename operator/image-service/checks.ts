@@ -24,6 +24,7 @@ const checks: readonly Check[] = [
   modelFits,
   modelSupported,
   licenceAcknowledged,
+  priorityAllowed,
   wallsStand,
 ];
 
@@ -139,6 +140,17 @@ function licenceAcknowledged({ tenant, model }: GatheredService): Refusal | unde
 /** What was accepted is this very model, by its digest: another of the same name has other terms. */
 function isAcknowledged(tenant: Tenant, model: AnyModel): boolean {
   return tenant.metadata.annotations?.[acknowledgementOf(model)] === modelDigest(model.spec.files);
+}
+
+/** With a priority of the cluster itself, a service would drive everybody else's pods from their nodes. */
+function priorityAllowed({ service }: GatheredService): Refusal | undefined {
+  const name = service.spec.scheduling?.priorityClassName;
+  if (name?.startsWith('system-') !== true) return undefined;
+  return failed(
+    'PriorityNotAllowed',
+    `The PriorityClass ${name} is for the cluster itself. Write another in spec.scheduling.priorityClassName, or leave it out.`,
+    'keep',
+  );
 }
 
 function wallsStand({ tenant, missingWalls }: GatheredService): Refusal | undefined {

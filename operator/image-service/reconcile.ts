@@ -1,5 +1,5 @@
 import { FINALIZER } from '../../contracts/workload.ts';
-import { applyChildren, type ChildFailure, deleteChild } from '../children/apply.ts';
+import { applyChildren, type ChildFailure, deleteChild, throwFirst } from '../children/apply.ts';
 import type { Verdict } from '../conditions.ts';
 import type { ControllerDependencies } from '../dependencies.ts';
 import { addFinalizer, type OwnObject, removeFinalizer, writeStatus } from '../own-object.ts';
@@ -33,11 +33,7 @@ export function createServiceReconcile(dependencies: ControllerDependencies): Re
     const failures = await applyAll(gathered, refusal, own);
     const verdict = serviceVerdict(gathered, refusal, failures);
     await writeStatus(own, serviceStatus(gathered, verdict, now));
-    if (failures.length > 0)
-      throw new AggregateError(
-        failures.map(({ cause }) => cause),
-        verdict.message,
-      );
+    throwFirst(failures);
     return undefined;
   };
 }

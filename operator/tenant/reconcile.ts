@@ -1,5 +1,5 @@
 import { FINALIZER } from '../../contracts/workload.ts';
-import { applyChildren, type ChildFailure, deleteChild } from '../children/apply.ts';
+import { applyChildren, type ChildFailure, deleteChild, throwFirst } from '../children/apply.ts';
 import type { Verdict } from '../conditions.ts';
 import type { OperatorConfig } from '../config.ts';
 import { kinds } from '../kinds.ts';
@@ -37,11 +37,7 @@ export function createTenantReconcile(dependencies: ControllerDependencies): Rec
     const failures = problem === undefined ? await provision(gathered, own, config) : [];
     const verdict = problem ?? tenantVerdict(gathered, failures, config);
     await writeStatus(own, tenantStatus(gathered, verdict, now), OTHERS_STATUS);
-    if (failures.length > 0)
-      throw new AggregateError(
-        failures.map(({ cause }) => cause),
-        verdict.message,
-      );
+    throwFirst(failures);
     return undefined;
   };
 }

@@ -270,6 +270,26 @@ describe('The operator, on a real API server', () => {
     });
     await world.reason('tenants', undefined, 'rival', 'NamespaceTaken', 'Stalled');
   });
+
+  it('as a program waits for the lead, takes over when it is free, and gives it back at its end', async () => {
+    await world.operator().manager.stop();
+    const program = await world.program();
+    await makeTenant(world, 'program');
+    await program.stop();
+    const lease = `/apis/coordination.k8s.io/v1/namespaces/${world.config.systemNamespace}/leases/imageplane-operator`;
+    const { body } = await world.server.request('GET', lease);
+    assert.equal(valueAt(body, 'spec', 'holderIdentity') ?? '', '');
+    await world.restart();
+  });
+
+  it('tells of what happened by events of the object', async () => {
+    const path = '/apis/events.k8s.io/v1/events?limit=500';
+    await until('there are events', async () => {
+      const { body } = await world.server.request('GET', path);
+      const items = valueAt(body, 'items') as unknown as { reason: string; regarding: { name: string } }[];
+      return items.some(({ reason, regarding }) => reason === 'Serving' && regarding.name === 'cutout');
+    });
+  });
 });
 
 /** What was asked for, without what the server counts. */

@@ -14,7 +14,7 @@ import { type Answer, type ApiServer, startApiServer } from '../apiserver/apiser
 import { installCrds, messageOfAnswer } from '../apiserver/install-crds.ts';
 import { applyAt, installGuards, pathIn } from './guards.ts';
 import { configOf } from './operator-objects.ts';
-import { until } from './program.ts';
+import { type RunningProgram, startProgram, until } from './program.ts';
 
 export type Loose = KubernetesObject & { spec?: Record<string, unknown>; [field: string]: unknown };
 export interface Conditioned extends KubernetesObject {
@@ -32,6 +32,8 @@ export interface OperatorWorld {
   config: OperatorConfig;
   operator: () => Operator;
   restart: () => Promise<void>;
+  /** The operator as the process that the chart runs. */
+  program: () => Promise<RunningProgram>;
   apply: (kind: KindName, object: Loose) => Promise<Loose>;
   get: <T extends KubernetesObject = Loose>(
     kind: KindName,
@@ -188,6 +190,13 @@ export async function openOperatorWorld(changes: Record<string, unknown> = {}): 
     async restart() {
       await operator.manager.stop();
       operator = await start();
+    },
+    async program() {
+      // Forked processes take it over, as the pod's does its own.
+      process.env['KUBECONFIG'] = kubeconfig;
+      return startProgram('operator/main.ts', config).finally(() => {
+        delete process.env['KUBECONFIG'];
+      });
     },
     apply,
     get,
