@@ -1,6 +1,6 @@
 import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
-import { UsageError } from '../../foundation/errors.ts';
+import { messageOf, UsageError } from '../../foundation/errors.ts';
 
 export interface Credentials {
   headers: Record<string, string>;
@@ -23,28 +23,35 @@ export interface Access {
 }
 
 /**
- * KUBECONFIG where it is set, else the pod's service account, else ~/.kube/config.
- * @throws UsageError where none of them can be used.
+ * The kubeconfig given; else those of KUBECONFIG; else the pod's service account; else ~/.kube/config.
+ * @throws UsageError where that cannot be used.
  */
-export function loadAccess(kubeconfig = process.env['KUBECONFIG']): Access {
+export function loadAccess(kubeconfig?: string, environment: NodeJS.ProcessEnv = process.env): Access {
   const config = new KubeConfig();
+  const given = (environment['KUBECONFIG'] ?? '') !== '';
+  const inCluster = (environment['KUBERNETES_SERVICE_HOST'] ?? '') !== '';
   try {
-    if (kubeconfig !== undefined && kubeconfig !== '') config.loadFromFile(kubeconfig);
-    else if (process.env['KUBERNETES_SERVICE_HOST'] !== undefined) config.loadFromCluster();
+    if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
+    else if (inCluster && !given) config.loadFromCluster();
     else config.loadFromDefault();
   } catch (error) {
-    throw new UsageError(`The kubeconfig cannot be read: ${String(error)}`);
+    throw new UsageError(`The kubeconfig cannot be read: ${messageOf(error)}`);
   }
   return accessOf(config);
 }
 
-/** @throws UsageError where the current context names no cluster or needs a proxy, which is not supported. */
+/** @throws UsageError where the current context cannot be used, or needs a proxy, which is not supported. */
 export function accessOf(config: KubeConfig): Access {
   const cluster = config.getCurrentCluster();
   if (cluster === null)
     throw new UsageError('The kubeconfig has no current cluster: set its current-context.');
   if (cluster.proxyUrl !== undefined)
     throw new UsageError('proxy-url of a kubeconfig is not supported: reach the API server directly.');
+  // Also what client-node falls back to where there is no kubeconfig at all.
+  if (!cluster.server.startsWith('https:') && !cluster.skipTLSVerify)
+    throw new UsageError(
+      `No API server to be trusted: set KUBECONFIG, or give ${cluster.server} in it with https or with insecure-skip-tls-verify.`,
+    );
   return {
     server: new URL(cluster.server),
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,

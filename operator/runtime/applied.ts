@@ -80,7 +80,7 @@ function withEncodedData(wanted: Json): Json {
 }
 
 function carried(live: Json, wanted: Json, path: readonly string[]): boolean {
-  if (wanted === undefined || wanted === null) return live === undefined || live === null;
+  if (isAbsent(wanted)) return isAbsent(live);
   const name = path.at(-1) ?? '';
   if (Array.isArray(wanted)) return listCarried(live, wanted, path);
   if (!isObject(wanted)) return live === wanted || (isQuantity(path) && sameQuantity(live, wanted));
@@ -125,11 +125,11 @@ function same(live: Json, wanted: Json, path: readonly string[]): boolean {
   if (!isObject(live)) return false;
   return (
     Object.entries(wanted).every(([key, value]) =>
-      value === undefined || value === null
-        ? live[key] === undefined
-        : same(live[key], value, [...path, key]),
+      isAbsent(value) ? isAbsent(own(live, key)) : same(own(live, key), value, [...path, key]),
     ) &&
-    Object.entries(live).every(([key, value]) => Object.hasOwn(wanted, key) || isDefault(key, value, live))
+    Object.entries(live).every(
+      ([key, value]) => isAbsent(value) || Object.hasOwn(wanted, key) || isDefault(key, value, live),
+    )
   );
 }
 
@@ -183,6 +183,10 @@ function parseExactly(value: unknown): bigint | undefined {
 /** Keys of data and labels can be any word, `constructor` too. */
 function own(object: JsonObject, key: string): Json {
   return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+function isAbsent(value: Json): boolean {
+  return value === undefined || value === null;
 }
 
 function isObject(value: unknown): value is JsonObject {

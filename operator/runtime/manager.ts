@@ -107,9 +107,9 @@ export function createManager(options: ManagerOptions): Manager {
     logger.info({ kinds: informers.map(({ resource }) => resource.kind) }, 'everything is listed');
     if (elector !== undefined) {
       await elector.acquire(stopping.signal);
-      void elector.lost.then(async (reason) => {
+      void elector.lost.then((reason) => {
         logger.fatal({ reason }, 'the lead is lost');
-        await Promise.all(controllers.map((controller) => controller.stop(0)));
+        for (const controller of controllers) void controller.stop(0);
         lost.resolve(reason);
       });
     }
