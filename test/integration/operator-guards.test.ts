@@ -1,157 +1,36 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
-import { childName } from '../../contracts/workload.ts';
-import type { Child } from '../../operator/children/child.ts';
-import { serviceChildren } from '../../operator/image-service/children.ts';
-import { serviceLabels } from '../../operator/image-service/names.ts';
-import type { ImageService, KindName, Tenant } from '../../operator/kinds.ts';
-import type { KubernetesObject } from '../../operator/runtime/types.ts';
-import { tenantChildren } from '../../operator/tenant/children.ts';
-import { namespaceOf } from '../../operator/tenant/names.ts';
-import { namespaceChild } from '../../operator/tenant/namespace.ts';
 import type { Answer, ApiRequest, ApiServer } from '../apiserver/apiserver.ts';
-import { apiServerForTests } from '../apiserver/for-tests.ts';
-import { installCrds, messageOfAnswer, valueAt } from '../apiserver/install-crds.ts';
-import { applyAt, installGuards, pathIn } from '../support/guards.ts';
-import { configOf, modelOf } from '../support/operator-objects.ts';
-import { type Attack, attacks, guardOf, restrictedPod, type Scene } from './guards/attacks.ts';
+import { messageOfAnswer, valueAt } from '../apiserver/install-crds.ts';
+import { applyAt, pathIn } from '../support/guards.ts';
+import { type Attack, attacks, guardOf, type Scene } from './guards/attacks.ts';
+import { named, openStage, people, type Person, type Stage } from './guards/stage.ts';
 
 const LIMIT_MS = 60_000;
 const DOCUMENT = fileURLToPath(new URL('../../docs/reference/guards.md', import.meta.url));
-const suffix = randomBytes(3).toString('hex');
-const config = configOf();
-const adopted = `adopted-${suffix}`;
 
-/** Who attacks. The stronger ones are what somebody by mistake may have been given. */
-const people = {
-  developer: 'developer of the tenant',
-  admin: 'ClusterRole admin in the namespace',
-  owner: 'every right in the namespace',
-} as const;
-type Person = keyof typeof people;
-
+let stage: Stage;
 let server: ApiServer;
-let removeGuards = async (): Promise<void> => {};
 let scene: Scene;
-const requests = {} as Record<Person, ApiRequest>;
-const made: { kind: KindName; namespace?: string; name: string }[] = [];
+let requests: Record<Person, ApiRequest>;
+let suffix = '';
+let adopted = '';
 const table = new Map<Attack, Record<Person, string>>();
 let count = 0;
 
 before(async () => {
-  server = await apiServerForTests();
-  await installCrds(server.request);
-  const demo = await makeTenant(`demo-${suffix}`, 'cutout');
-  const other = await makeTenant(`other-${suffix}`, 'portrait');
-  await makePeople(demo.tenant);
-  scene = {
-    namespace: demo.namespace,
-    service: 'cutout',
-    child: childName('cutout'),
-    pod: demo.pod,
-    secret: 'registry',
-    other: { namespace: other.namespace, service: 'portrait', model: 'own' },
-  };
-  const labels = {
-    'imageplane.dev/tenant': `demo-${suffix}`,
-    'pod-security.kubernetes.io/enforce': 'restricted',
-  };
-  await put('namespaces', undefined, {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: { name: adopted, labels },
-  });
-  removeGuards = await installGuards(server.request);
+  stage = await openStage();
+  ({ server, scene, requests, suffix, adopted } = stage);
   await untilGuarded();
 });
 
 after(async () => {
-  await removeGuards();
-  if (server.startMs === undefined)
-    for (const { kind, namespace, name } of made.toReversed())
-      await server.request('DELETE', pathIn(kind, namespace, name));
-  await server.stop();
+  await stage.close();
 });
-
-/** A tenant as the operator makes it, with one service and a pod of it as the cluster's controllers would. */
-async function makeTenant(
-  name: string,
-  service: string,
-): Promise<{ tenant: Tenant; namespace: string; pod: string }> {
-  const { request } = server;
-  const tenant = (await put('tenants', undefined, {
-    apiVersion: 'imageplane.dev/v1alpha1',
-    kind: 'Tenant',
-    metadata: { name },
-    spec: {
-      groups: [{ name: `${name}-developers`, role: 'developer' }],
-      quota: { requests: { 'nvidia.com/gpu': 1 }, services: 5 },
-    },
-  })) as Tenant;
-  const namespace = namespaceOf(tenant);
-  await putChild(namespaceChild(tenant, 'none'));
-  const keys = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: { 'jwks.json': '{}' } };
-  const gathered = { tenant, shared: [], assertionKeys: keys };
-  for (const child of tenantChildren(gathered as never, config)) await putChild(child);
-  await put('secrets', namespace, { ...named('v1', 'Secret', 'registry'), stringData: { token: 'x' } });
-  const object = (await put('imageServices', namespace, {
-    ...named('imageplane.dev/v1alpha1', 'ImageService', service),
-    spec: { engine: 'onnx', modelRef: { name: 'tiny' } },
-  })) as ImageService;
-  for (const child of serviceChildren({ service: object, tenant, model: modelOf(), config }))
-    await putChild(child);
-  const pod = `${childName(service)}-abc`;
-  const answer = await request('POST', pathIn('pods', namespace), {
-    metadata: { name: pod, labels: serviceLabels(object, tenant) },
-    spec: restrictedPod(),
-  });
-  assert.equal(answer.status, 201, messageOfAnswer(answer));
-  return { tenant, namespace, pod };
-}
-
-function named(apiVersion: string, kind: string, name: string): KubernetesObject {
-  return { apiVersion, kind, metadata: { name } };
-}
-
-async function putChild({ kind, object }: Child): Promise<void> {
-  await put(kind, object.metadata.namespace, { ...object });
-}
-
-async function put(
-  kind: KindName,
-  namespace: string | undefined,
-  object: KubernetesObject & Record<string, unknown>,
-): Promise<KubernetesObject> {
-  const { name } = object.metadata;
-  made.push({ kind, name, ...(namespace === undefined ? {} : { namespace }) });
-  const { body } = await applyAt(server.request, pathIn(kind, namespace, name), object);
-  return body as unknown as KubernetesObject;
-}
-
-async function makePeople(tenant: Tenant): Promise<void> {
-  const developer = await server.addUser(`dev-${suffix}`, [`${tenant.metadata.name}-developers`]);
-  requests.developer = developer.request;
-  // ClusterRole admin is put together from these by a controller, which the test's API server does not have.
-  const admin = ['admin', 'edit', 'view'].map((part) => `system:aggregate-to-${part}`);
-  for (const [person, roles] of [
-    ['admin', admin],
-    ['owner', ['cluster-admin']],
-  ] as const) {
-    const user = `${person}-${suffix}`;
-    requests[person] = (await server.addUser(user, [`${tenant.metadata.name}-developers`])).request;
-    for (const role of roles)
-      await put('roleBindings', namespaceOf(tenant), {
-        ...named('rbac.authorization.k8s.io/v1', 'RoleBinding', `${user}-${role.replaceAll(':', '-')}`),
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
-        subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
-      });
-  }
-}
 
 /** The API server takes up a policy some time after it was applied. */
 async function untilGuarded(): Promise<void> {
@@ -389,6 +268,8 @@ Each cell says what refused it: RBAC, the schema of our kinds, Pod Security, a q
 ${rows.join('\n')}
 
 Admission does not see reads. A tenant's namespace holds copies of the registry credentials that the operator's configuration shares, so bind nobody there to a role that may read Secrets. No such binding can be made from inside: \`imageplane-role-bindings\` refuses it.
+
+A ClusterImageModel that \`spec.models.allowed\` of the Tenant does not have can be named in an ImageService, since no policy sees two objects; the operator then starts no pod and says \`ModelNotAllowed\`.
 `;
   return format(text, { ...(await resolveConfig(DOCUMENT)), parser: 'markdown' });
 }

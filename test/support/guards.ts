@@ -22,14 +22,16 @@ export async function readGuards(): Promise<KubernetesObject[]> {
   );
 }
 
-/** Applies operator/guards; gives back how to take them away. When they hold, only a try shows. */
+/** Applies operator/guards; gives back how to take away those that were not there. When they hold, only a try shows. */
 export async function installGuards(request: ApiRequest): Promise<() => Promise<void>> {
   const guards = await readGuards();
   const pathOf = ({ apiVersion, kind, metadata }: KubernetesObject): string =>
     `/apis/${apiVersion}/${plurals[kind] ?? ''}/${encodeURIComponent(metadata.name)}`;
-  for (const guard of guards) await applyAt(request, pathOf(guard), guard);
+  const added: KubernetesObject[] = [];
+  for (const guard of guards)
+    if ((await applyAt(request, pathOf(guard), guard)).status === 201) added.push(guard);
   return async () => {
-    for (const guard of guards.toReversed()) await request('DELETE', pathOf(guard));
+    for (const guard of added.toReversed()) await request('DELETE', pathOf(guard));
   };
 }
 

@@ -181,6 +181,20 @@ export const attacks: readonly Attack[] = [
   },
   { name: 'create an Ingress to the service', attempt: ingress() },
   {
+    name: 'create an HTTPRoute to the service',
+    attempt: (request, { namespace, child }, n) =>
+      request('POST', `/apis/gateway.networking.k8s.io/v1/namespaces/${namespace}/httproutes`, {
+        apiVersion: 'gateway.networking.k8s.io/v1',
+        kind: 'HTTPRoute',
+        metadata: { name: `attack-${n}` },
+        spec: { rules: [{ backendRefs: [{ name: child, port: 7860 }] }] },
+      }),
+  },
+  {
+    name: 'create a Service of type ExternalName',
+    attempt: post('services', () => ({ spec: { type: 'ExternalName', externalName: 'example.org' } })),
+  },
+  {
     name: 'lead the gateway astray by an EndpointSlice',
     attempt: (request, { namespace, child }, n) =>
       request('POST', `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`, {
