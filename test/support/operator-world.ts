@@ -8,7 +8,7 @@ import { createLogger } from '../../foundation/logger.ts';
 import type { OperatorConfig } from '../../operator/config.ts';
 import type { Deployment, KindName, Pod } from '../../operator/kinds.ts';
 import { createOperator, type Operator } from '../../operator/operator.ts';
-import { loadAccess } from '../../operator/runtime/access.ts';
+import { type Access, loadAccess } from '../../operator/runtime/access.ts';
 import type { KubernetesObject } from '../../operator/runtime/types.ts';
 import { type Answer, type ApiServer, startApiServer } from '../apiserver/apiserver.ts';
 import { installCrds, messageOfAnswer } from '../apiserver/install-crds.ts';
@@ -31,7 +31,8 @@ export interface OperatorWorld {
   server: ApiServer;
   config: OperatorConfig;
   operator: () => Operator;
-  restart: () => Promise<void>;
+  /** Ends it, does what is to be done meanwhile, and starts another. */
+  restart: (meanwhile?: () => Promise<void>) => Promise<void>;
   /** The operator as the process that the chart runs. */
   program: () => Promise<RunningProgram>;
   apply: (kind: KindName, object: Loose) => Promise<Loose>;
@@ -69,8 +70,14 @@ export interface OperatorWorld {
 
 const READY = [{ type: 'Ready', status: 'True' }];
 
-/** Starts an API server with our kinds, guards and roles, and an operator with the rights of operator/rbac.yaml alone. */
-export async function openOperatorWorld(changes: Record<string, unknown> = {}): Promise<OperatorWorld> {
+/**
+ * Starts an API server with our kinds, guards and roles, and an operator with the rights of operator/rbac.yaml alone,
+ * which reaches it `through` something of the test's, if that is given.
+ */
+export async function openOperatorWorld(
+  changes: Record<string, unknown> = {},
+  through: (kubeconfig: string) => Promise<Access> = (kubeconfig) => Promise.resolve(loadAccess(kubeconfig)),
+): Promise<OperatorWorld> {
   const server = await startApiServer();
   const { request } = server;
   await installCrds(request);
@@ -89,10 +96,11 @@ export async function openOperatorWorld(changes: Record<string, unknown> = {}): 
     data: { [assertionJwks.key]: '{"keys":[]}' },
   });
   const kubeconfig = await operatorUser(server, systemNamespace);
+  const access = await through(kubeconfig);
   const start = async (): Promise<Operator> => {
     const operator = createOperator({
       config,
-      access: loadAccess(kubeconfig),
+      access,
       logger: createLogger('operator', process.env['OPERATOR_LOG'] ?? 'silent'),
       identity: randomBytes(4).toString('hex'),
       now: () => new Date(),
@@ -187,8 +195,9 @@ export async function openOperatorWorld(changes: Record<string, unknown> = {}): 
     server,
     config,
     operator: () => operator,
-    async restart() {
+    async restart(meanwhile) {
       await operator.manager.stop();
+      await meanwhile?.();
       operator = await start();
     },
     async program() {
