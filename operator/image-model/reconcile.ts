@@ -1,6 +1,8 @@
+import { digestOf } from '../children/child.ts';
 import type { ControllerDependencies } from '../dependencies.ts';
 import type { AnyModel } from '../kinds.ts';
 import { addFinalizer, type OwnObject, removeFinalizer, writeStatus } from '../own-object.ts';
+import { createPacer } from '../pacer.ts';
 import type { ObjectKey, Reconcile } from '../runtime/types.ts';
 import { gatherModel } from './gather.ts';
 import { modelStatus } from './status.ts';
@@ -18,8 +20,7 @@ export function createModelReconcile(
   { client, applier, stores, events, now }: ControllerDependencies,
   kind: 'imageModels' | 'clusterImageModels',
 ): Reconcile {
-  /** By uid, of those that were looked at just now. */
-  const writtenAt = new Map<string, number>();
+  const pacer = createPacer(PACE_MS, now);
   return async (key, { signal }) => {
     const model: AnyModel | undefined = modelOf(key);
     if (model === undefined) return undefined;
@@ -33,25 +34,14 @@ export function createModelReconcile(
     else if (!deleted) await addFinalizer(own);
     // Without its finalizer a deleted model is gone.
     if (deleted && gathered.services.length === 0) return undefined;
-    return pace(model, deleted, () => writeStatus(own, modelStatus(gathered, now)));
-  };
-
-  /** A thousand services that come at once are counted a few times, not a thousand times. */
-  async function pace(
-    model: AnyModel,
-    urgent: boolean,
-    write: () => Promise<void>,
-  ): Promise<{ requeueAfterMs: number } | undefined> {
-    const { uid = '' } = model.metadata;
-    const time = now().getTime();
-    const waitMs = (writtenAt.get(uid) ?? 0) + PACE_MS - time;
-    if (waitMs > 0 && !urgent && model.status?.observedGeneration === model.metadata.generation)
-      return { requeueAfterMs: waitMs };
-    for (const [other, at] of writtenAt) if (at + PACE_MS <= time) writtenAt.delete(other);
-    writtenAt.set(uid, time);
-    await write();
+    const status = modelStatus(gathered, now);
+    const counts = !deleted && model.status?.observedGeneration === status.observedGeneration;
+    const same = digestOf(model.status) === digestOf(status);
+    const waitMs = counts && !same ? pacer.turn(model.metadata.uid ?? '') : 0;
+    if (waitMs > 0) return { requeueAfterMs: waitMs };
+    await writeStatus(own, status);
     return undefined;
-  }
+  };
 
   function modelOf({ namespace, name }: ObjectKey): AnyModel | undefined {
     if (kind === 'clusterImageModels') return stores.clusterImageModels.get({ name });
