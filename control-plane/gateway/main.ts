@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { Server as TlsServer } from 'node:https';
 import { performance } from 'node:perf_hooks';
 import { type CryptoKey, importJWK } from 'jose';
 import pg from 'pg';
@@ -10,6 +11,7 @@ import { createLogger, type Logger } from '../../foundation/logger.ts';
 import type { Outbox } from '../../foundation/outbox.ts';
 import { runProgram } from '../../foundation/program.ts';
 import { addressSet } from '../access/addresses.ts';
+import { tlsOf } from '../database/pool.ts';
 import { createSlidingWindow } from '../limits/sliding-window.ts';
 import { reserve } from '../quota/ledger.ts';
 import { bound, gatewayConfig, type GatewayConfig } from './config.ts';
@@ -22,6 +24,7 @@ import { createProbeServer, type Problem } from './probes.ts';
 import { type Entry, openRecords } from './records.ts';
 import { createGatewayServer } from './server.ts';
 import { type SnapshotClient, startSnapshotClient } from './snapshot-client.ts';
+import { openCertificate, tlsSettings } from './tls.ts';
 import { startUseLog } from './use-log.ts';
 import { createVerifiers } from './verifiers.ts';
 
@@ -68,6 +71,7 @@ function createPool(
     user,
     // Read anew for every connection, so that a rotated one needs no restart.
     password: () => readSecret(passwordFile),
+    ssl: tlsOf(config),
     ...sizes,
     statement_timeout: timeoutMs,
     // The server may be too far gone to cancel by itself.
@@ -109,6 +113,7 @@ function findProblems(snapshot: SnapshotClient, records: Outbox<Entry>, maxAgeSe
 
 async function start(config: GatewayConfig, logger: Logger): Promise<() => Promise<void>> {
   const monotonicMs = (): number => performance.now();
+  const certificate = config.tls === undefined ? undefined : await openCertificate(config.tls, logger);
   const signingKey = await readSigningKey(config.assertionKey);
   const snapshotKey = await readKey(config.snapshot.publicKey);
   const publicKey = await importEd25519(snapshotKey.jwk, snapshotKey.path);
@@ -153,6 +158,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     snapshotAgeSeconds: () => snapshot.ageSeconds(),
     outboxPending: () => records.pending(),
     degraded: () => ledger.away(),
+    certificateEndsAt: () => certificate?.endsAt() ?? Number.NaN,
   });
   const window = (): Gateway['windows']['infer'] =>
     createSlidingWindow({ windowMs: bound.window, maxKeys: bound.windowKeys });
@@ -179,7 +185,15 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     monotonicMs,
     newId: () => v7(),
   };
-  const { server, drain } = createGatewayServer(gateway);
+  const { server, drain } = createGatewayServer(
+    gateway,
+    certificate === undefined
+      ? undefined
+      : { ...tlsSettings, cert: certificate.pair.cert, key: certificate.pair.key },
+  );
+  certificate?.watch((context) => {
+    if (server instanceof TlsServer) server.setSecureContext(context);
+  });
   const probes = createProbeServer(metrics.registry, () =>
     findProblems(snapshot, records, config.snapshot.maxAgeSeconds),
   );
@@ -190,6 +204,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
   logger.info({ address, metricsAddress }, 'listening');
 
   return async () => {
+    certificate?.stop();
     await drain(bound.drain);
     await snapshot.stop();
     await endpoints.close();

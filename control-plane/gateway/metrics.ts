@@ -4,6 +4,8 @@ export interface GatewayState {
   snapshotAgeSeconds: () => number;
   outboxPending: () => number;
   degraded: () => boolean;
+  /** In seconds since 1970; NaN without TLS. */
+  certificateEndsAt: () => number;
 }
 
 export interface Metrics {
@@ -39,6 +41,11 @@ export function createMetrics(state: GatewayState): Metrics {
     state.outboxPending,
   );
   gauge('imageplane_gateway_degraded', '1 while the ledger is away', () => (state.degraded() ? 1 : 0));
+  gauge(
+    'imageplane_gateway_certificate_ends_at_seconds',
+    'When the TLS certificate in use ends, since 1970; NaN without TLS',
+    state.certificateEndsAt,
+  );
   return {
     registry,
     requests: new Counter({

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
+import { type SecureContextOptions, TLSSocket } from 'node:tls';
 import { toRequestError } from '../../foundation/errors.ts';
 import { endSocket } from './end-socket.ts';
 import { bound } from './config.ts';
@@ -23,28 +24,34 @@ type Served = { kind: 'own'; answer: OwnAnswer } | { kind: 'call'; call: Call };
 
 const NO_TARGET: Target = { raw: '/', path: '/', query: '' };
 
-/** The edge of the product: one handler for requests and one for upgrades, both through the same checks. */
-export function createGatewayServer(gateway: Gateway): GatewayServer {
+/**
+ * The edge of the product: one handler for requests and one for upgrades, both through the same checks. With `tls` it
+ * speaks HTTPS alone.
+ */
+export function createGatewayServer(gateway: Gateway, tls?: SecureContextOptions): GatewayServer {
   let stopping = false;
   const upgraded = new Set<Duplex>();
   const answering = new WeakMap<Duplex, ServerResponse>();
 
-  const server = createServer(
-    {
-      maxHeaderSize: bound.headerBytes,
-      headersTimeout: bound.headersTimeout,
-      requestTimeout: bound.requestTimeout,
-      keepAliveTimeout: bound.keepAlive,
-      connectionsCheckingInterval: 2_000,
-      insecureHTTPParser: false,
-      noDelay: true,
-      // Any other upgrade, such as h2c, is answered as the plain request that it also is.
-      shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
-    },
-    (request, response) => {
-      guard(request, serveRequest(request, response, false));
-    },
-  );
+  const options = {
+    maxHeaderSize: bound.headerBytes,
+    headersTimeout: bound.headersTimeout,
+    requestTimeout: bound.requestTimeout,
+    keepAliveTimeout: bound.keepAlive,
+    connectionsCheckingInterval: 2_000,
+    insecureHTTPParser: false,
+    noDelay: true,
+    // Any other upgrade, such as h2c, is answered as the plain request that it also is.
+    shouldUpgradeCallback: (request: IncomingMessage) =>
+      request.headers.upgrade?.toLowerCase() === 'websocket',
+  };
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    guard(request, serveRequest(request, response, false));
+  };
+  const server: Server =
+    tls === undefined
+      ? createServer(options, onRequest)
+      : createTlsServer({ ...options, ...tls, handshakeTimeout: bound.handshake }, onRequest);
   server.maxHeadersCount = 0;
   server.maxConnections = bound.connections;
 
