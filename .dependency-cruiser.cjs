@@ -4,6 +4,8 @@ const folders = {
   contracts: [],
   crds: ['contracts', 'foundation'],
   'inference-server': ['contracts', 'foundation'],
+  'operator/runtime': ['foundation'],
+  operator: ['contracts', 'crds', 'foundation'],
   'control-plane/access': ['contracts'],
   'control-plane/limits': ['contracts', 'foundation'],
   'control-plane/identity': ['contracts', 'foundation', 'control-plane/database'],
@@ -21,6 +23,8 @@ const folders = {
     'foundation',
     'crds',
     'control-plane/(access|limits|quota|audit|identity|database)',
+    // The house's Kubernetes client.
+    'operator/runtime',
   ],
 };
 

@@ -48,7 +48,11 @@ interface Call {
 
 /** Throws `ApiError` (status, reason, message, retryAfterMs) for every answer but success. */
 export interface Client {
-  get: <T extends KubernetesObject>(resource: Resource, key: ObjectKey, call?: Call) => Promise<T | undefined>;
+  get: <T extends KubernetesObject>(
+    resource: Resource,
+    key: ObjectKey,
+    call?: Call,
+  ) => Promise<T | undefined>;
   /** All pages. */
   list: <T extends KubernetesObject>(
     resource: Resource,
@@ -60,8 +64,16 @@ export interface Client {
     object: KubernetesObject,
     options: Call & { fieldManager: string; force?: boolean; subresource?: 'status' },
   ) => Promise<T>;
-  create: <T extends KubernetesObject>(resource: Resource, object: KubernetesObject, call?: Call) => Promise<T>;
-  update: <T extends KubernetesObject>(resource: Resource, object: KubernetesObject, call?: Call) => Promise<T>;
+  create: <T extends KubernetesObject>(
+    resource: Resource,
+    object: KubernetesObject,
+    call?: Call,
+  ) => Promise<T>;
+  update: <T extends KubernetesObject>(
+    resource: Resource,
+    object: KubernetesObject,
+    call?: Call,
+  ) => Promise<T>;
   /** Gone already is success. */
   delete: (
     resource: Resource,
@@ -86,4 +98,7 @@ export interface ReconcileContext {
 }
 
 /** Throws `TerminalError` where trying again cannot help until an object changes; anything else is tried again with backoff. */
-export type Reconcile = (key: ObjectKey, context: ReconcileContext) => Promise<{ requeueAfterMs?: number } | undefined>;
+export type Reconcile = (
+  key: ObjectKey,
+  context: ReconcileContext,
+) => Promise<{ requeueAfterMs?: number } | undefined>;
