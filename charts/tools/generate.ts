@@ -11,7 +11,11 @@ const CHART = join(ROOT, 'charts', 'imageplane');
 /** Folders of the chart that hold copies and nothing else, and where those come from. */
 const copies = [
   { from: join(ROOT, 'crds'), to: join(CHART, 'files', 'crds'), change: keptByHelm },
-  { from: join(ROOT, 'operator', 'guards'), to: join(CHART, 'files', 'guards'), change: (text: string) => text },
+  {
+    from: join(ROOT, 'operator', 'guards'),
+    to: join(CHART, 'files', 'guards'),
+    change: (text: string) => text,
+  },
 ];
 
 interface Generated {

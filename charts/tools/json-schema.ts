@@ -20,6 +20,8 @@ export function valuesSchema(): JsonSchema {
 }
 
 /** Sections are objects of named fields; everything else is written as one value. */
-export function isSection(schema: JsonSchema): schema is JsonSchema & { properties: Record<string, JsonSchema> } {
+export function isSection(
+  schema: JsonSchema,
+): schema is JsonSchema & { properties: Record<string, JsonSchema> } {
   return schema.properties !== undefined;
 }

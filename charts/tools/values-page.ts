@@ -30,7 +30,11 @@ function rows(schema: JsonSchema, path: string): string[][] {
 }
 
 function row(path: string, schema: JsonSchema): string[] {
-  return [`\`${path}\``, `\`${JSON.stringify(schema.default)}\``, (schema.description ?? '') + limits(schema)];
+  return [
+    `\`${path}\``,
+    `\`${JSON.stringify(schema.default)}\``,
+    (schema.description ?? '') + limits(schema),
+  ];
 }
 
 function limits({ enum: allowed, minimum, maximum }: JsonSchema): string {
@@ -45,6 +49,7 @@ function limits({ enum: allowed, minimum, maximum }: JsonSchema): string {
 }
 
 function table(body: string[][]): string {
-  const line = (cells: string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const line = (cells: string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(['Value', 'Default', 'Meaning']), line(['---', '---', '---']), ...body.map(line)].join('\n');
 }

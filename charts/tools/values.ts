@@ -71,7 +71,9 @@ const gateway = z
           .describe('A Certificate for `gateway.hosts`.'),
       })
       .prefault({})
-      .describe('The certificate. The gateway speaks HTTPS alone, TLS 1.2 or newer, and takes a renewed one by itself.'),
+      .describe(
+        'The certificate. The gateway speaks HTTPS alone, TLS 1.2 or newer, and takes a renewed one by itself.',
+      ),
     service: z
       .strictObject({
         type: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer']).default('ClusterIP').describe('Its type.'),
@@ -129,9 +131,7 @@ const api = z
       .max(3600)
       .default(60)
       .describe('Usage in `Tenant.status` is written at most once in so long, and only when it changed.'),
-    tokenIssuers: rawList
-      .default([])
-      .describe('Issuers whose JWTs are accepted; see docs/identity.md.'),
+    tokenIssuers: rawList.default([]).describe('Issuers whose JWTs are accepted; see docs/identity.md.'),
     identityProviders: rawList
       .default([])
       .describe(
@@ -164,7 +164,9 @@ const persistence = (size: string) =>
         .boolean()
         .default(true)
         .describe('Whether it keeps its data on a PersistentVolumeClaim. Without, it is lost with the pod.'),
-      existingClaim: name.default('').describe('A claim of yours. Absent, the chart makes one, and keeps it.'),
+      existingClaim: name
+        .default('')
+        .describe('A claim of yours. Absent, the chart makes one, and keeps it.'),
       storageClass: name.default('').describe('Storage class of the claim. Absent: the default one.'),
       size: z.string().min(1).default(size).describe('Size of the claim.'),
     })
@@ -178,7 +180,9 @@ const modelStore = z
       .int()
       .min(1)
       .default(45)
-      .describe('Blobs that it keeps at most, together. Leave a tenth of the volume for what is being fetched.'),
+      .describe(
+        'Blobs that it keeps at most, together. Leave a tenth of the volume for what is being fetched.',
+      ),
     files: raw
       .default({})
       .describe(
@@ -190,7 +194,9 @@ const modelStore = z
     httpsAnywhere: z
       .boolean()
       .default(true)
-      .describe('Whether its NetworkPolicy lets it reach port 443 anywhere. Otherwise name where in `extraEgress`.'),
+      .describe(
+        'Whether its NetworkPolicy lets it reach port 443 anywhere. Otherwise name where in `extraEgress`.',
+      ),
     waitSeconds: z
       .int()
       .min(1)
@@ -207,15 +213,25 @@ const operator = z
     replicas: z.int().min(1).max(5).default(2).describe('One works, the others stand by.'),
     leaderElection: z
       .strictObject({
-        leaseSeconds: z.int().min(5).default(15).describe('After so long without renewal another takes over.'),
-        renewSeconds: z.int().min(3).default(10).describe('The leader gives up when renewal fails for so long.'),
+        leaseSeconds: z
+          .int()
+          .min(5)
+          .default(15)
+          .describe('After so long without renewal another takes over.'),
+        renewSeconds: z
+          .int()
+          .min(3)
+          .default(10)
+          .describe('The leader gives up when renewal fails for so long.'),
         retrySeconds: z.int().min(1).default(2).describe('Between tries.'),
       })
       .prefault({})
       .describe('Timing of the Lease.'),
     config: raw
       .default({})
-      .describe('Further fields of the operator’s configuration (operator/config.ts); they win over the chart’s.'),
+      .describe(
+        'Further fields of the operator’s configuration (operator/config.ts); they win over the chart’s.',
+      ),
     ...placement(sized('50m', '128Mi', '512Mi')),
   })
   .prefault({})
@@ -243,19 +259,26 @@ const postgres = z
       .string()
       .min(1)
       .default('imageplane_owner')
-      .describe('Role of the API, which migrates the schema. The gateway’s role is always imageplane_gateway.'),
+      .describe(
+        'Role of the API, which migrates the schema. The gateway’s role is always imageplane_gateway.',
+      ),
     ownerPassword: secretKey('the password of `owner`, in the release namespace', 'password'),
     gatewayPassword: secretKey('the password of imageplane_gateway, in the DMZ namespace', 'password'),
     tls: z
       .strictObject({
-        enabled: z.boolean().default(true).describe('Whether connections are encrypted and the server checked.'),
+        enabled: z
+          .boolean()
+          .default(true)
+          .describe('Whether connections are encrypted and the server checked.'),
         caConfigMap: name
           .default('')
           .describe('ConfigMap with the key `ca.crt`, in both namespaces. Absent: public authorities.'),
       })
       .prefault({})
       .describe('TLS to your Postgres.'),
-    to: rawList.default([]).describe('NetworkPolicy peers where your Postgres is. Absent: anywhere, at its port.'),
+    to: rawList
+      .default([])
+      .describe('NetworkPolicy peers where your Postgres is. Absent: anywhere, at its port.'),
   })
   .prefault({})
   .describe('Accounts, keys, usage and audit. Name your own, or enable the one for trials.');
@@ -270,7 +293,10 @@ export const values = z.strictObject({
           'Where the images are: REGISTRY/gateway:TAG and so on. Required; docs/guides/kubernetes.md says how they are built.',
         ),
       tag: z.string().default('').describe('Their tag. Absent: the version of the chart.'),
-      pullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent').describe('When nodes pull.'),
+      pullPolicy: z
+        .enum(['Always', 'IfNotPresent', 'Never'])
+        .default('IfNotPresent')
+        .describe('When nodes pull.'),
       pullSecrets: z
         .array(name)
         .default([])
@@ -278,13 +304,18 @@ export const values = z.strictObject({
     })
     .prefault({})
     .describe('Images of the product, one for each program.'),
-  logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug']).default('info').describe('What programs log.'),
+  logLevel: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug'])
+    .default('info')
+    .describe('What programs log.'),
   crds: z
     .strictObject({
       install: z
         .boolean()
         .default(true)
-        .describe('Whether the chart installs and upgrades the definitions. `helm uninstall` keeps them and every object.'),
+        .describe(
+          'Whether the chart installs and upgrades the definitions. `helm uninstall` keeps them and every object.',
+        ),
     })
     .prefault({})
     .describe('The four kinds.'),
@@ -293,7 +324,9 @@ export const values = z.strictObject({
       install: z
         .boolean()
         .default(true)
-        .describe('Whether the chart installs the admission policies that keep tenants from undoing their isolation.'),
+        .describe(
+          'Whether the chart installs the admission policies that keep tenants from undoing their isolation.',
+        ),
     })
     .prefault({})
     .describe('ValidatingAdmissionPolicies.'),
@@ -302,7 +335,9 @@ export const values = z.strictObject({
       aggregate: z
         .boolean()
         .default(true)
-        .describe('Whether people with the cluster’s own roles view, edit and admin may read or write our kinds.'),
+        .describe(
+          'Whether people with the cluster’s own roles view, edit and admin may read or write our kinds.',
+        ),
     })
     .prefault({})
     .describe('Roles for people.'),
@@ -316,13 +351,18 @@ export const values = z.strictObject({
       create: z
         .boolean()
         .default(true)
-        .describe('Whether the chart makes it, and keeps it. Otherwise label yours `imageplane.dev/zone: dmz`.'),
+        .describe(
+          'Whether the chart makes it, and keeps it. Otherwise label yours `imageplane.dev/zone: dmz`.',
+        ),
     })
     .prefault({})
     .describe('The zone that clients reach.'),
   networkPolicies: z
     .strictObject({
-      enabled: z.boolean().default(true).describe('Whether nothing flows in both namespaces but what is named.'),
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('Whether nothing flows in both namespaces but what is named.'),
       dns: rawList
         .default([
           {
@@ -334,7 +374,10 @@ export const values = z.strictObject({
       kubernetesApi: z
         .strictObject({
           to: rawList.default([]).describe('NetworkPolicy peers. Absent: anywhere, at the ports.'),
-          ports: z.array(port).default([443, 6443]).describe('Its ports, before and after Service translation.'),
+          ports: z
+            .array(port)
+            .default([443, 6443])
+            .describe('Its ports, before and after Service translation.'),
         })
         .prefault({})
         .describe('Where the API server is.'),
@@ -353,7 +396,9 @@ export const values = z.strictObject({
         .string()
         .regex(/^$|^rediss?:\/\//)
         .default('')
-        .describe('redis://HOST:PORT or rediss://HOST:PORT, without a password, of a server with maxmemory-policy noeviction.'),
+        .describe(
+          'redis://HOST:PORT or rediss://HOST:PORT, without a password, of a server with maxmemory-policy noeviction.',
+        ),
       password: secretKey('its password, in the DMZ namespace', 'password'),
       port: port.default(6379).describe('Its port, for the NetworkPolicy.'),
       to: rawList.default([]).describe('NetworkPolicy peers where it is. Absent: anywhere, at its port.'),
@@ -376,8 +421,14 @@ export const values = z.strictObject({
     .strictObject({
       serviceMonitor: z
         .strictObject({
-          enabled: z.boolean().default(false).describe('Whether there are any. Needs the Prometheus operator.'),
-          labels: z.record(z.string(), z.string()).default({}).describe('Labels by which Prometheus finds them.'),
+          enabled: z
+            .boolean()
+            .default(false)
+            .describe('Whether there are any. Needs the Prometheus operator.'),
+          labels: z
+            .record(z.string(), z.string())
+            .default({})
+            .describe('Labels by which Prometheus finds them.'),
           interval: z.string().default('30s').describe('How often it reads.'),
         })
         .prefault({})

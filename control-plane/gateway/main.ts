@@ -23,8 +23,9 @@ import type { Policies } from './policies.ts';
 import { createProbeServer, type Problem } from './probes.ts';
 import { type Entry, openRecords } from './records.ts';
 import { createGatewayServer } from './server.ts';
+import { openReloaded } from './reloaded.ts';
 import { type SnapshotClient, startSnapshotClient } from './snapshot-client.ts';
-import { openCertificate, tlsSettings } from './tls.ts';
+import { readCertificate } from './tls.ts';
 import { startUseLog } from './use-log.ts';
 import { createVerifiers } from './verifiers.ts';
 
@@ -113,8 +114,18 @@ function findProblems(snapshot: SnapshotClient, records: Outbox<Entry>, maxAgeSe
 
 async function start(config: GatewayConfig, logger: Logger): Promise<() => Promise<void>> {
   const monotonicMs = (): number => performance.now();
-  const certificate = config.tls === undefined ? undefined : await openCertificate(config.tls, logger);
-  const signingKey = await readSigningKey(config.assertionKey);
+  const { tls, assertionKey } = config;
+  let secured: TlsServer | undefined;
+  const certificate =
+    tls === undefined
+      ? undefined
+      : await openReloaded(
+          [tls.certFile, tls.keyFile],
+          () => readCertificate(tls),
+          logger,
+          ({ context }) => secured?.setSecureContext(context),
+        );
+  const signingKey = await openReloaded([assertionKey], () => readSigningKey(assertionKey), logger);
   const snapshotKey = await readKey(config.snapshot.publicKey);
   const publicKey = await importEd25519(snapshotKey.jwk, snapshotKey.path);
   const ledgerPool = createPool(config.database, LEDGER_POOL, bound.ledgerTimeout, logger);
@@ -158,7 +169,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     snapshotAgeSeconds: () => snapshot.ageSeconds(),
     outboxPending: () => records.pending(),
     degraded: () => ledger.away(),
-    certificateEndsAt: () => certificate?.endsAt() ?? Number.NaN,
+    certificateEndsAt: () => certificate?.current().endsAt ?? Number.NaN,
   });
   const window = (): Gateway['windows']['infer'] =>
     createSlidingWindow({ windowMs: bound.window, maxKeys: bound.windowKeys });
@@ -170,7 +181,9 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     apiUrl: config.api.url,
     policies: () => snapshot.current(),
     refreshPolicies: () => snapshot.refresh(),
-    signingKey,
+    get signingKey() {
+      return signingKey.current();
+    },
     verifiers,
     spool,
     uses,
@@ -185,15 +198,8 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     monotonicMs,
     newId: () => v7(),
   };
-  const { server, drain } = createGatewayServer(
-    gateway,
-    certificate === undefined
-      ? undefined
-      : { ...tlsSettings, cert: certificate.pair.cert, key: certificate.pair.key },
-  );
-  certificate?.watch((context) => {
-    if (server instanceof TlsServer) server.setSecureContext(context);
-  });
+  const { server, drain } = createGatewayServer(gateway, certificate?.current().context);
+  secured = server instanceof TlsServer ? server : undefined;
   const probes = createProbeServer(metrics.registry, () =>
     findProblems(snapshot, records, config.snapshot.maxAgeSeconds),
   );
@@ -205,6 +211,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
 
   return async () => {
     certificate?.stop();
+    signingKey.stop();
     await drain(bound.drain);
     await snapshot.stop();
     await endpoints.close();

@@ -68,7 +68,9 @@ async function start(config: ModelStoreConfig, logger: Logger): Promise<() => Pr
     }),
   );
   blobs.maxConnections = MAX_CONNECTIONS;
-  const probes = createServer(createProbeApp(() => problemsOf(store, models.problem), metrics.registry, logger));
+  const probes = createServer(
+    createProbeApp(() => problemsOf(store, models.problem), metrics.registry, logger),
+  );
   logger.info(
     { listen: await listen(blobs, config.listen), metrics: await listen(probes, config.metrics) },
     'serving',

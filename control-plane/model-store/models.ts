@@ -48,8 +48,7 @@ function watchModels(files: string | undefined, logger: Logger): ModelSource {
     informer.start();
   }
   return {
-    catalogue: () =>
-      (compiled ??= catalogueOf({ cluster: cluster.list(), tenants: tenants.list() }, files)),
+    catalogue: () => (compiled ??= catalogueOf({ cluster: cluster.list(), tenants: tenants.list() }, files)),
     synced: () => informers.every(({ synced }) => synced),
     problem: () => informers.map((informer) => informer.problem()).find((found) => found !== undefined),
     async stop() {

@@ -18,17 +18,19 @@ const ATTEMPT_KEYS = 20_000;
 
 /** What `/auth` needs, from the configuration. @throws UsageError */
 export async function createAuthContext(
-  config: Pick<ApiConfig, 'identityProviders' | 'recheck' | 'sessions'>,
+  config: Pick<ApiConfig, 'identityProviders' | 'objects' | 'recheck' | 'sessions'>,
   context: ApiContext & Pick<AuthContext, 'logger'> & { tenantGroups: TenantGroups },
 ): Promise<AuthContext> {
   const { surroundings, logger, tenantGroups } = context;
   const { now, newId, randomBytes } = surroundings;
   for (const { name, tenants } of config.identityProviders)
     for (const tenant of tenants)
-      if (!tenantGroups.has(tenant))
-        throw new UsageError(
-          `The identity provider ${name} names the tenant ${tenant}, which is not declared.`,
-        );
+      if (!tenantGroups.has(tenant)) {
+        const message = `The identity provider ${name} names the tenant ${tenant}, which is not declared.`;
+        // In a cluster it may be declared later; until then nobody gets in by it.
+        if ('paths' in config.objects) throw new UsageError(message);
+        logger.warn(message);
+      }
   if (config.sessions === undefined && config.identityProviders.length > 0)
     throw new UsageError(
       'identityProviders need sessions.key and sessions.sealKeyFile, which stay over restarts.',
