@@ -8,13 +8,30 @@ import { valuesYaml } from './values-yaml.ts';
 const ROOT = join(__dirname, '..', '..');
 const CHART = join(ROOT, 'charts', 'imageplane');
 
+/** Roles are needed whether guards are installed or not. */
+const ROLES = 'cluster-roles.yaml';
+
+interface Copy {
+  from: string;
+  to: string;
+  takes: (name: string) => boolean;
+  change: (text: string) => string;
+}
+
 /** Folders of the chart that hold copies and nothing else, and where those come from. */
-const copies = [
-  { from: join(ROOT, 'crds'), to: join(CHART, 'files', 'crds'), change: keptByHelm },
+const copies: readonly Copy[] = [
+  { from: join(ROOT, 'crds'), to: join(CHART, 'files', 'crds'), takes: () => true, change: keptByHelm },
   {
     from: join(ROOT, 'operator', 'guards'),
     to: join(CHART, 'files', 'guards'),
-    change: (text: string) => text,
+    takes: (name) => name !== ROLES,
+    change: marked,
+  },
+  {
+    from: join(ROOT, 'operator', 'guards'),
+    to: join(CHART, 'files', 'roles'),
+    takes: (name) => name === ROLES,
+    change: marked,
   },
 ];
 
@@ -32,8 +49,8 @@ async function generated(): Promise<Generated[]> {
     await formatted(join(CHART, 'values.schema.json'), JSON.stringify(schema)),
     await formatted(join(ROOT, 'docs', 'reference', 'values.md'), valuesPage(schema)),
   ];
-  for (const { from, to, change } of copies) {
-    const names = await yamlFiles(from);
+  for (const { from, to, takes, change } of copies) {
+    const names = (await yamlFiles(from)).filter(takes);
     for (const name of names)
       files.push({ path: join(to, name), text: change(await readFile(join(from, name), 'utf8')) });
     for (const name of await yamlFiles(to))
@@ -50,6 +67,10 @@ async function yamlFiles(folder: string): Promise<string[]> {
   return (await readdir(folder).catch(() => [])).filter((name) => /\.ya?ml$/.test(name)).sort();
 }
 
+function marked(text: string): string {
+  return `# A copy; made by \`npm run chart -- generate\`, do not edit.\n${text}`;
+}
+
 /** A definition that goes takes every object of its kind with it: `helm uninstall` leaves it. */
 function keptByHelm(text: string): string {
   const changed = text.replace(
@@ -57,7 +78,7 @@ function keptByHelm(text: string): string {
     'metadata:\n  annotations:\n    helm.sh/resource-policy: keep\n',
   );
   if (changed === text) throw new Error('A definition has no metadata at its root.');
-  return `# A copy; made by \`npm run chart -- generate\`, do not edit.\n${changed}`;
+  return marked(changed);
 }
 
 /** Writes what is not as it should be. @returns paths of what was written or removed, from the checkout's root. */
