@@ -115,7 +115,7 @@ function findProblems(snapshot: SnapshotClient, records: Outbox<Entry>, maxAgeSe
 async function start(config: GatewayConfig, logger: Logger): Promise<() => Promise<void>> {
   const monotonicMs = (): number => performance.now();
   const { tls, assertionKey } = config;
-  let secured: TlsServer | undefined;
+  const secured: { server?: TlsServer } = {};
   const certificate =
     tls === undefined
       ? undefined
@@ -123,7 +123,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
           [tls.certFile, tls.keyFile],
           () => readCertificate(tls),
           logger,
-          ({ context }) => secured?.setSecureContext(context),
+          ({ context }) => secured.server?.setSecureContext(context),
         );
   const signingKey = await openReloaded([assertionKey], () => readSigningKey(assertionKey), logger);
   const snapshotKey = await readKey(config.snapshot.publicKey);
@@ -199,7 +199,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     newId: () => v7(),
   };
   const { server, drain } = createGatewayServer(gateway, certificate?.current().context);
-  secured = server instanceof TlsServer ? server : undefined;
+  if (server instanceof TlsServer) secured.server = server;
   const probes = createProbeServer(metrics.registry, () =>
     findProblems(snapshot, records, config.snapshot.maxAgeSeconds),
   );

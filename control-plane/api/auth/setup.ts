@@ -23,14 +23,10 @@ export async function createAuthContext(
 ): Promise<AuthContext> {
   const { surroundings, logger, tenantGroups } = context;
   const { now, newId, randomBytes } = surroundings;
-  for (const { name, tenants } of config.identityProviders)
-    for (const tenant of tenants)
-      if (!tenantGroups.has(tenant)) {
-        const message = `The identity provider ${name} names the tenant ${tenant}, which is not declared.`;
-        // In a cluster it may be declared later; until then nobody gets in by it.
-        if ('paths' in config.objects) throw new UsageError(message);
-        logger.warn(message);
-      }
+  const unknown = undeclared(config.identityProviders, tenantGroups);
+  // In a cluster they may be declared later; until then nobody gets in there.
+  if (unknown !== undefined && 'paths' in config.objects) throw new UsageError(unknown);
+  if (unknown !== undefined) logger.warn(unknown);
   if (config.sessions === undefined && config.identityProviders.length > 0)
     throw new UsageError(
       'identityProviders need sessions.key and sessions.sealKeyFile, which stay over restarts.',
@@ -54,6 +50,18 @@ export async function createAuthContext(
     minutes: config.recheck.minutes,
     graceMinutes: config.recheck.graceMinutes,
   };
+}
+
+function undeclared(
+  providers: ApiConfig['identityProviders'],
+  tenantGroups: TenantGroups,
+): string | undefined {
+  for (const { name, tenants } of providers) {
+    const tenant = tenants.find((one) => !tenantGroups.has(one));
+    if (tenant !== undefined)
+      return `The identity provider ${name} names the tenant ${tenant}, which is not declared.`;
+  }
+  return undefined;
 }
 
 const ed25519 = z.object({
