@@ -50,12 +50,14 @@ export function createFetcher(options: FetcherOptions): Fetcher {
 
   async function slot(): Promise<void> {
     if (running >= concurrent) await new Promise<void>((resolve) => waiting.push(resolve));
-    running += 1;
+    else running += 1;
   }
 
   function release(): void {
-    running -= 1;
-    waiting.shift()?.();
+    const next = waiting.shift();
+    // The place goes to whoever waits longest, before anybody else can take it.
+    if (next === undefined) running -= 1;
+    else next();
   }
 
   function remember(sha256: string, outcome: BlobOutcome): void {

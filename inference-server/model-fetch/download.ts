@@ -64,13 +64,34 @@ export async function downloadBlob(file: WantedFile, options: DownloadOptions): 
   if ((await problemOf(file)) === undefined) return;
   await mkdir(dirname(file.path), { recursive: true });
   const part = `${file.path}.part`;
+  const resumed = (await sizeOf(part)) > 0;
+  await receiveAll(file, part, options);
+  let wrong = await problemOf({ ...file, path: part });
+  if (wrong !== undefined) await rm(part, { force: true });
+  if (wrong !== undefined && resumed) {
+    // What an earlier run left behind may have been damaged: the store is blamed only for what it sent.
+    await receiveAll(file, part, options);
+    wrong = await problemOf({ ...file, path: part });
+  }
+  if (wrong !== undefined) {
+    await rm(part, { force: true });
+    throw new ModelFetchError(
+      'DigestMismatch',
+      `What the model store sent for ${file.sha256} is something else: ${wrong}. Check the model's sha256 and size.`,
+    );
+  }
+  await rename(part, file.path);
+}
+
+/** Tries until all bytes are there. Tries that bring nothing are bounded. @throws ModelFetchError */
+async function receiveAll(file: WantedFile, part: string, options: DownloadOptions): Promise<void> {
   let idle = 0;
   let furthest = 0;
   for (;;) {
     const before = await sizeOf(part);
     try {
       await receive(file, part, options);
-      break;
+      return;
     } catch (error) {
       if (!(error instanceof TransientError)) throw asFetchError(error);
       const progressed = (await sizeOf(part)) > before || error.storeBytes > furthest;
@@ -83,15 +104,6 @@ export async function downloadBlob(file: WantedFile, options: DownloadOptions): 
       await options.sleep(delay * (0.5 + options.random() / 2));
     }
   }
-  const wrong = await problemOf({ ...file, path: part });
-  if (wrong !== undefined) {
-    await rm(part, { force: true });
-    throw new ModelFetchError(
-      'DigestMismatch',
-      `What the model store sent for ${file.sha256} is something else: ${wrong}. Check the model's sha256 and size.`,
-    );
-  }
-  await rename(part, file.path);
 }
 
 async function problemOf(file: WantedFile): Promise<string | undefined> {
