@@ -20,7 +20,9 @@ import { namespaceObject, type TestCluster } from './testing.ts';
 
 export const SYSTEM = 'imageplane-system';
 export const DMZ = 'imageplane-dmz';
-export const HOST = 'images.test';
+const HOST = 'images.test';
+/** Its certificate is for this name too, and the gateway was not told of it. */
+export const STRANGE_HOST = 'elsewhere.test';
 
 const RELEASE = 'imageplane';
 const CHART = join(import.meta.dirname, '..', '..', 'charts', 'imageplane');
@@ -86,7 +88,7 @@ export async function installChart(
   const { helm } = await ensureBinaries(['helm'], { onProgress: printProgress });
   const folder = await mkdtemp(join(tmpdir(), 'imageplane-chart-test-'));
   const env = { ...process.env, KUBECONFIG: cluster.kubeconfig };
-  const certificate = await makeCertificate(folder, [`DNS:${HOST}`]);
+  const certificate = await makeCertificate(folder, [`DNS:${HOST}`, `DNS:${STRANGE_HOST}`]);
   const agent = new Agent({ connect: { ca: certificate.cert, servername: HOST } });
 
   const apply = async (verb: 'install' | 'upgrade', values: Values): Promise<void> => {
@@ -133,7 +135,7 @@ export async function installChart(
         ...rest,
         method,
         dispatcher: agent,
-        headers: { ...(headers as Record<string, string>), host: HOST },
+        headers: { host: HOST, ...(headers as Record<string, string>) },
       }),
   };
 }
