@@ -98,7 +98,8 @@ export const accepted: Readonly<Record<string, Values>> = {
       identityProviders: [
         {
           name: 'corporate',
-          kind: 'oidc',
+          type: 'oidc',
+          label: { en: 'Corporate', zh: '公司' },
           tenants: ['demo'],
           issuer: 'https://idp.example',
           clientId: 'imageplane',
@@ -113,6 +114,7 @@ export const accepted: Readonly<Record<string, Values>> = {
     },
     operator: { config: { groupPrefix: 'oidc:' }, leaderElection: { leaseSeconds: 30 } },
     keys: { assertion: 'publish' },
+    authorities: { configMap: 'authorities' },
   },
 };
 

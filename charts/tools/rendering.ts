@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
+import { checkConfigurations } from './configurations.ts';
 import { accepted, refused } from './matrix.ts';
 
 const CHART = join(__dirname, '..', 'imageplane');
@@ -92,7 +93,7 @@ async function checkAccepted(
   const objects = parseAllDocuments(rendered.stdout).filter((document) => document.toJS() !== null).length;
   try {
     await apply(tools, rendered.stdout, ['--dry-run=server']);
-    return { objects, problems: [] };
+    return { objects, problems: await checkConfigurations(rendered.stdout) };
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
     return { objects, problems: said.split('\n').filter((line) => /error|invalid|forbidden/i.test(line)) };

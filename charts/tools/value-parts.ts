@@ -6,7 +6,7 @@ export const raw = z.record(z.string(), z.unknown());
 export const rawList = z.array(raw);
 export const port = z.int().min(1).max(65_535);
 
-export const secretKey = (what: string, key: string) =>
+const secretKey = (what: string, key: string) =>
   z
     .strictObject({
       name: name.default('').describe(`Name of the Secret with ${what}.`),
@@ -16,7 +16,7 @@ export const secretKey = (what: string, key: string) =>
     .describe(`Where ${what} stands.`);
 
 /** What every workload can be given. */
-export const placement = (resources: Record<string, unknown>) => ({
+const placement = (resources: Record<string, unknown>) => ({
   resources: raw.default(resources).describe('Requests and limits of the container.'),
   nodeSelector: z.record(z.string(), z.string()).default({}).describe('Node labels that the pods need.'),
   tolerations: rawList.default([]).describe('Tolerations of the pods.'),
@@ -28,7 +28,7 @@ export const placement = (resources: Record<string, unknown>) => ({
     .describe('Further `egress` rules of its NetworkPolicy, as Kubernetes has them.'),
 });
 
-export const sized = (cpu: string, memory: string, limit: string): Record<string, unknown> => ({
+const sized = (cpu: string, memory: string, limit: string): Record<string, unknown> => ({
   requests: { cpu, memory },
   limits: { memory: limit },
 });
@@ -279,3 +279,32 @@ export const postgres = z
   })
   .prefault({})
   .describe('Accounts, keys, usage and audit. Name your own, or enable the one for trials.');
+
+export const valkey = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^$|^rediss?:\/\//)
+      .default('')
+      .describe(
+        'redis://HOST:PORT or rediss://HOST:PORT, without a password, of a server with maxmemory-policy noeviction.',
+      ),
+    password: secretKey('its password, in the DMZ namespace', 'password'),
+    port: port.default(6379).describe('Its port, for the NetworkPolicy.'),
+    to: rawList.default([]).describe('NetworkPolicy peers where it is. Absent: anywhere, at its port.'),
+  })
+  .prefault({})
+  .describe('Valkey or Redis, by which several gateways share rate windows, nonces and leases.');
+
+export const keys = z
+  .strictObject({
+    assertion: z
+      .enum(['keep', 'publish', 'sign', 'retire'])
+      .default('keep')
+      .describe(
+        'Rotation of the key that gateways sign with, one step an upgrade: publish the next one, sign with it, retire the old one.',
+      ),
+    ...placement(sized('50m', '96Mi', '256Mi')),
+  })
+  .prefault({})
+  .describe('Keys are made once by a Job, kept in Secrets that the chart does not own, and never shown.');

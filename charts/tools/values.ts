@@ -6,16 +6,15 @@ import { z } from 'zod';
 import {
   api,
   gateway,
+  keys,
   modelStore,
   name,
   operator,
-  placement,
   port,
   postgres,
   raw,
   rawList,
-  secretKey,
-  sized,
+  valkey,
 } from './value-parts.ts';
 
 export const values = z.strictObject({
@@ -125,33 +124,20 @@ export const values = z.strictObject({
   modelStore,
   operator,
   postgres,
-  valkey: z
+  valkey,
+  authorities: z
     .strictObject({
-      url: z
-        .string()
-        .regex(/^$|^rediss?:\/\//)
+      configMap: name
         .default('')
         .describe(
-          'redis://HOST:PORT or rediss://HOST:PORT, without a password, of a server with maxmemory-policy noeviction.',
+          'ConfigMap with the key `ca.crt`, in the release namespace. Absent: public authorities alone.',
         ),
-      password: secretKey('its password, in the DMZ namespace', 'password'),
-      port: port.default(6379).describe('Its port, for the NetworkPolicy.'),
-      to: rawList.default([]).describe('NetworkPolicy peers where it is. Absent: anywhere, at its port.'),
     })
     .prefault({})
-    .describe('Valkey or Redis, by which several gateways share rate windows, nonces and leases.'),
-  keys: z
-    .strictObject({
-      assertion: z
-        .enum(['keep', 'publish', 'sign', 'retire'])
-        .default('keep')
-        .describe(
-          'Rotation of the key that gateways sign with, one step an upgrade: publish the next one, sign with it, retire the old one.',
-        ),
-      ...placement(sized('50m', '96Mi', '256Mi')),
-    })
-    .prefault({})
-    .describe('Keys are made once by a Job, kept in Secrets that the chart does not own, and never shown.'),
+    .describe(
+      'Further certificate authorities that API (identity providers) and model store (sources) trust.',
+    ),
+  keys,
   monitoring: z
     .strictObject({
       serviceMonitor: z

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { Server as TlsServer } from 'node:https';
 import { performance } from 'node:perf_hooks';
 import { type CryptoKey, importJWK } from 'jose';
 import pg from 'pg';
@@ -22,7 +21,7 @@ import { createMetrics } from './metrics.ts';
 import type { Policies } from './policies.ts';
 import { createProbeServer, type Problem } from './probes.ts';
 import { type Entry, openRecords } from './records.ts';
-import { createGatewayServer } from './server.ts';
+import { createGatewayServer, type GatewayServer } from './server.ts';
 import { openReloaded } from './reloaded.ts';
 import { type SnapshotClient, startSnapshotClient } from './snapshot-client.ts';
 import { readCertificate } from './tls.ts';
@@ -115,7 +114,7 @@ function findProblems(snapshot: SnapshotClient, records: Outbox<Entry>, maxAgeSe
 async function start(config: GatewayConfig, logger: Logger): Promise<() => Promise<void>> {
   const monotonicMs = (): number => performance.now();
   const { tls, assertionKey } = config;
-  const secured: { server?: TlsServer } = {};
+  let renew: GatewayServer['renew'] = () => undefined;
   const certificate =
     tls === undefined
       ? undefined
@@ -123,7 +122,9 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
           [tls.certFile, tls.keyFile],
           () => readCertificate(tls),
           logger,
-          ({ context }) => secured.server?.setSecureContext(context),
+          ({ context }) => {
+            renew(context);
+          },
         );
   const signingKey = await openReloaded([assertionKey], () => readSigningKey(assertionKey), logger);
   const snapshotKey = await readKey(config.snapshot.publicKey);
@@ -198,8 +199,8 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     monotonicMs,
     newId: () => v7(),
   };
-  const { server, drain } = createGatewayServer(gateway, certificate?.current().context);
-  if (server instanceof TlsServer) secured.server = server;
+  const { server, drain, ...edge } = createGatewayServer(gateway, certificate?.current().context);
+  renew = edge.renew;
   const probes = createProbeServer(metrics.registry, () =>
     findProblems(snapshot, records, config.snapshot.maxAgeSeconds),
   );

@@ -18,6 +18,8 @@ export interface GatewayServer {
   server: Server;
   /** Answers what comes from now on with 503, and lets what is being served end within `graceMs`. */
   drain: (graceMs: number) => Promise<void>;
+  /** Another certificate for connections from now on. */
+  renew: (tls: SecureContextOptions) => void;
 }
 
 type Served = { kind: 'own'; answer: OwnAnswer } | { kind: 'call'; call: Call };
@@ -48,10 +50,11 @@ export function createGatewayServer(gateway: Gateway, tls?: SecureContextOptions
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     guard(request, serveRequest(request, response, false));
   };
-  const server: Server =
+  const secured =
     tls === undefined
-      ? createServer(options, onRequest)
+      ? undefined
       : createTlsServer({ ...options, ...tls, handshakeTimeout: bound.handshake }, onRequest);
+  const server: Server = secured ?? createServer(options, onRequest);
   server.maxHeadersCount = 0;
   server.maxConnections = bound.connections;
 
@@ -202,6 +205,9 @@ export function createGatewayServer(gateway: Gateway, tls?: SecureContextOptions
 
   return {
     server,
+    renew(context) {
+      secured?.setSecureContext(context);
+    },
     async drain(graceMs) {
       stopping = true;
       const cut = setTimeout(() => {

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { configFromArguments } from '../../foundation/config.ts';
 import { messageOf, UsageError } from '../../foundation/errors.ts';
 import { createLogger } from '../../foundation/logger.ts';
@@ -7,20 +6,8 @@ import { createClient } from '../../operator/runtime/client.ts';
 import { resources } from '../../operator/runtime/resources.ts';
 import { createTransport } from '../../operator/runtime/transport.ts';
 import type { Client, KubernetesObject, Resource } from '../../operator/runtime/types.ts';
+import { type KeysConfig, keysConfig } from './config.ts';
 import { type Contents, nextKeyRing, nextPasswords } from './keys.ts';
-
-/**
- * Makes the keys of an installation, once, and takes the assertion key one step of its rotation on. It runs as a Job at
- * every upgrade of the chart; what is right already is not written. Nothing secret is logged.
- */
-const keysConfig = z.strictObject({
-  systemNamespace: z.string().min(1),
-  dmzNamespace: z.string().min(1),
-  /** Whether the trial database needs passwords. */
-  trialDatabase: z.boolean(),
-  assertion: z.enum(['keep', 'publish', 'sign', 'retire']),
-});
-type KeysConfig = z.infer<typeof keysConfig>;
 
 /** Of a ConfigMap `data` is text, of a Secret it is base64. */
 interface Holder extends KubernetesObject {
@@ -33,6 +20,10 @@ interface Place {
   name: string;
 }
 
+/**
+ * Makes the keys of an installation, once, and takes the assertion key one step of its rotation on. It runs as a Job at
+ * every upgrade of the chart; what is right already is not written. Nothing secret is logged.
+ */
 const logger = createLogger('keys', 'info');
 
 try {

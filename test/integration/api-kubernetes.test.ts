@@ -111,7 +111,7 @@ describe('the API in a cluster', () => {
       spec: { audiences: [audience], expirationSeconds: 3600 },
     });
     assert.equal(review.status, 201, messageOfAnswer(review));
-    return String(valueAt(review.body, 'status', 'token'));
+    return valueAt(review.body, 'status', 'token') as string;
   };
 
   const event = (changes: JsonObject = {}): JsonObject => ({

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
+import { ensureBinaries, printProgress } from '../cluster/binaries.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -28,6 +29,10 @@ async function chart(command: string): Promise<Outcome> {
 }
 
 describe('the chart', () => {
+  before(async () => {
+    await ensureBinaries(['etcd', 'kube-apiserver', 'helm', 'kubectl'], { onProgress: printProgress });
+  });
+
   it('has its generated files as its sources say now; else run `npm run chart -- generate`', async () => {
     const { code, output } = await chart('stale');
     assert.equal(output, '');

@@ -292,3 +292,22 @@ spec:
   ports:
     - { name: metrics, port: 9090, targetPort: metrics }
 {{- end }}
+
+{{- define "imageplane.authorities.env" -}}
+{{- if .Values.authorities.configMap }}
+- { name: NODE_EXTRA_CA_CERTS, value: /etc/imageplane-authorities/ca.crt }
+{{- end }}
+{{- end }}
+
+{{- define "imageplane.authorities.mount" -}}
+{{- if .Values.authorities.configMap }}
+- { name: authorities, mountPath: /etc/imageplane-authorities, readOnly: true }
+{{- end }}
+{{- end }}
+
+{{- define "imageplane.authorities.volume" -}}
+{{- with .Values.authorities.configMap }}
+- name: authorities
+  configMap: { name: {{ . }} }
+{{- end }}
+{{- end }}
