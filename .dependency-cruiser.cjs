@@ -12,7 +12,8 @@ const folders = {
   'control-plane/audit': ['contracts', 'foundation', 'control-plane/database'],
   'control-plane/quota': ['contracts', 'foundation', 'control-plane/database'],
   'control-plane/database': ['contracts', 'foundation'],
-  'control-plane/model-store': ['contracts', 'foundation'],
+  'control-plane/model-store': ['contracts', 'crds', 'foundation', 'operator/runtime'],
+  'control-plane/keys': ['foundation', 'operator/runtime'],
   'control-plane/gateway': [
     'contracts',
     'foundation',

@@ -112,12 +112,14 @@ export interface KnownModel {
   files: { name: string; sha256: string; size: number }[];
 }
 
+export type KnownModels = ReadonlyMap<string, KnownModel>;
+
 /** The models that each tenant may use, by their names: its own before the platform's. Pure. */
 export function modelsOf({
   tenants,
   imageModels,
   clusterImageModels,
-}: Objects): ReadonlyMap<string, ReadonlyMap<string, KnownModel>> {
+}: Objects): ReadonlyMap<string, KnownModels> {
   return new Map(
     tenants.map((tenant) => {
       const allowed = tenant.spec.models?.allowed;

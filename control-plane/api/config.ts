@@ -13,9 +13,18 @@ export const apiConfig = z.strictObject({
   /** Usage events of the inference servers. */
   intake: address,
   database: databaseConfig,
-  objects: z.strictObject({ paths: z.array(z.string().min(1)).min(1) }),
-  /** Where each service answers: base URLs by `{tenant}/{service}`. */
-  endpoints: z.record(z.string(), z.array(z.url())),
+  /** What is declared: YAML files, or the objects of the cluster, watched. */
+  objects: z.union([
+    z.strictObject({ paths: z.array(z.string().min(1)).min(1) }),
+    z.strictObject({
+      kubernetes: z.strictObject({
+        /** Usage is written into the status of Tenants at most once in so long. */
+        usageIntervalSeconds: z.int().min(1).max(3600).default(60),
+      }),
+    }),
+  ]),
+  /** With `objects.paths`: where each service answers, as base URLs by `{tenant}/{service}`. */
+  endpoints: z.record(z.string(), z.array(z.url())).optional(),
   assertionJwks: z.string().min(1),
   /** Private JWK (Ed25519) that signs the snapshot. */
   snapshotKey: z.string().min(1),
@@ -43,8 +52,8 @@ export const apiConfig = z.strictObject({
       graceMinutes: z.number().min(0).max(1440).default(60),
     })
     .default({ minutes: 15, graceMinutes: 60 }),
-  /** JSON file: SHA-256 of each service's usage token, by `{tenant}/{service}`. */
-  intakeTokens: z.string().min(1),
+  /** With `objects.paths`: JSON file with the SHA-256 of each service's usage token, by `{tenant}/{service}`. */
+  intakeTokens: z.string().min(1).optional(),
   /** Months of audit, usage and reservations that are kept. */
   retentionMonths: z.int().min(7).default(13),
 });

@@ -9,9 +9,10 @@ import {
 import { RequestError } from '../../foundation/errors.ts';
 import { errorHandler } from '../../foundation/http.ts';
 import type { Logger } from '../../foundation/logger.ts';
-import { bearerToken, secretsEqual, sha256Hex } from '../../foundation/secret.ts';
+import { bearerToken } from '../../foundation/secret.ts';
 import { recordUsage } from '../quota/usage-events.ts';
 import { databaseErrors } from './database-errors.ts';
+import type { SenderOf } from './sources.ts';
 
 const DAY_MS = 86_400_000;
 /** An outbox may have waited through a long outage; a clock may be a little ahead. */
@@ -20,18 +21,18 @@ const NEWEST_MS = DAY_MS;
 
 interface IntakeOptions {
   pool: pg.Pool;
-  /** SHA-256 of each service's token, by `{tenant}/{service}`. */
-  tokens: ReadonlyMap<string, string>;
+  senderOf: SenderOf;
   now: () => Date;
   logger: Logger;
 }
 
 /** Usage events of the inference servers: each counts once, by id, for the service whose token brought it. */
-export function createIntake({ pool, tokens, now, logger }: IntakeOptions): Express {
+export function createIntake({ pool, senderOf, now, logger }: IntakeOptions): Express {
   const app = express().disable('x-powered-by');
   // Before the body: nobody else's is read.
-  app.use('/v1/usage-events', (request, response, next) => {
-    const sender = senderOf(bearerToken(request.headers.authorization), tokens);
+  app.use('/v1/usage-events', async (request, response, next) => {
+    const token = bearerToken(request.headers.authorization);
+    const sender = token === undefined ? undefined : await senderOf(token);
     if (sender === undefined)
       throw new RequestError(
         401,
@@ -69,14 +70,6 @@ export function createIntake({ pool, tokens, now, logger }: IntakeOptions): Expr
   app.use(databaseErrors);
   app.use(errorHandler(logger));
   return app;
-}
-
-function senderOf(token: string | undefined, tokens: ReadonlyMap<string, string>): string | undefined {
-  if (token === undefined) return undefined;
-  const given = sha256Hex(token);
-  let found: string | undefined;
-  for (const [service, expected] of tokens) if (secretsEqual(given, expected)) found = service;
-  return found;
 }
 
 function sortEvents(

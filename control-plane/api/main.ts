@@ -5,9 +5,7 @@ import { importJWK, type JWK } from 'jose';
 import type pg from 'pg';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { v7 as uuidv7 } from 'uuid';
-import { z } from 'zod';
-import { loadObjects } from '../../crds/load.ts';
-import { configFromArguments, parseConfig, readSecret } from '../../foundation/config.ts';
+import { configFromArguments, readSecret } from '../../foundation/config.ts';
 import { messageOf } from '../../foundation/errors.ts';
 import { closeServer, listen } from '../../foundation/http.ts';
 import { jwksFromFile } from '../../foundation/jwks-file.ts';
@@ -22,7 +20,6 @@ import { requireAuthAssertion } from './auth/context.ts';
 import { startRechecks } from './auth/recheck.ts';
 import { createAuthContext } from './auth/setup.ts';
 import { requireAssertion } from './authenticate.ts';
-import { compilePolicies, groupsOf, modelsOf } from './compile.ts';
 import { type ApiConfig, apiConfig } from './config.ts';
 import { createIntake } from './intake.ts';
 import { identityInternalRoutes } from './identity-internal.ts';
@@ -33,6 +30,7 @@ import { maintainPartitions, startJanitor } from './janitor.ts';
 import { issueDemoKey, type Surroundings } from './keys.ts';
 import { createPublicApi } from './public.ts';
 import { createSnapshotSource } from './snapshot-source.ts';
+import { openSources } from './sources.ts';
 
 const DATABASE_PATIENCE_MS = 60_000;
 const GRACE_MS = 5_000;
@@ -51,8 +49,8 @@ await runProgram(logger, () => start(config));
 
 async function start(config: ApiConfig): Promise<() => Promise<void>> {
   const { now } = surroundings;
-  const objects = await loadObjects(config.objects.paths);
-  const policies = compilePolicies(objects, config.endpoints);
+  const sources = await openSources(config, logger);
+  const { policies, groups, models, revision } = sources.declared;
   const pool = createPool(
     config.database,
     { max: 10, connectTimeoutMs: 2_000, statementTimeoutMs: 10_000 },
@@ -75,11 +73,12 @@ async function start(config: ApiConfig): Promise<() => Promise<void>> {
     surroundings,
     identity,
     logger,
-    tenantGroups: groupsOf(objects),
+    tenantGroups: groups,
   });
   const snapshots = createSnapshotSource({
     db,
     policies,
+    policiesRevision: revision,
     privateKey: await privateKey(config.snapshotKey),
     sessionKeys: [auth.sessions.key.publicJwk],
     issuers: config.tokenIssuers,
@@ -93,7 +92,7 @@ async function start(config: ApiConfig): Promise<() => Promise<void>> {
       app: createPublicApi({
         db,
         tenants,
-        declared: { services: policies.services, models: modelsOf(objects) },
+        declared: { services: policies.services, models },
         authenticate: requireAssertion(keys, replays, now),
         auth: (app) => {
           installAuth(app, auth, requireAuthAssertion(keys, replays, now));
@@ -119,7 +118,7 @@ async function start(config: ApiConfig): Promise<() => Promise<void>> {
     },
     {
       address: config.intake,
-      app: createIntake({ pool, tokens: await intakeTokens(config.intakeTokens), now, logger }),
+      app: createIntake({ pool, senderOf: sources.senderOf, now, logger }),
     },
   ];
   const servers = await Promise.all(
@@ -136,11 +135,13 @@ async function start(config: ApiConfig): Promise<() => Promise<void>> {
   );
   const stopJanitor = startJanitor(pool, config.retentionMonths, now, logger);
   const stopRechecks = startRechecks(auth);
+  sources.start(db, now);
   logger.info({ listen: config.listen, internal: config.internal, intake: config.intake }, 'serving');
   return async () => {
     stopJanitor();
     await stopRechecks();
     stopIdentityJanitor();
+    await sources.stop();
     await Promise.all(servers.map((server) => closeServer(server, GRACE_MS)));
     await pool.end();
   };
@@ -180,9 +181,4 @@ async function privateKey(path: string) {
   const key = await importJWK(JSON.parse(await readFile(path, 'utf8')) as JWK, 'EdDSA');
   if (key instanceof Uint8Array) throw new Error(`${path} holds a secret, not a private key`);
   return key;
-}
-
-async function intakeTokens(path: string): Promise<Map<string, string>> {
-  const schema = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/));
-  return new Map(Object.entries(parseConfig(schema, JSON.parse(await readFile(path, 'utf8')), path)));
 }

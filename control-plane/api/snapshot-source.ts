@@ -23,10 +23,12 @@ export interface SnapshotSource {
   current(): Promise<SignedSnapshot>;
 }
 
-/** Compiles and signs the snapshot, anew only when people or keys may have changed. */
+/** Compiles and signs the snapshot, anew only when people, keys or policies may have changed. */
 export function createSnapshotSource(options: {
   db: Database;
   policies: Pick<Snapshot, 'tenants' | 'services'>;
+  /** Changes whenever they do. */
+  policiesRevision: () => number;
   privateKey: CryptoKey;
   /** Public keys of session cookies and tokens. */
   sessionKeys: JWK[];
@@ -34,11 +36,11 @@ export function createSnapshotSource(options: {
   issuers: Snapshot['issuers'];
   now: () => Date;
 }): SnapshotSource {
-  const { db, policies, privateKey, sessionKeys, issuers, now } = options;
+  const { db, policies, policiesRevision, privateKey, sessionKeys, issuers, now } = options;
   let last: (SignedSnapshot & { revision: string; at: number }) | undefined;
   return {
     async current() {
-      const revision = await peopleRevision(db);
+      const revision = `${await peopleRevision(db)} ${policiesRevision()}`;
       const at = now();
       if (last !== undefined && last.revision === revision && at.getTime() - last.at < MAX_AGE_MS)
         return last;

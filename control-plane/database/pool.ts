@@ -9,6 +9,8 @@ export const databaseConfig = z.strictObject({
   database: z.string().min(1),
   user: z.string().min(1),
   passwordFile: z.string().min(1),
+  /** Present: the server must show a certificate of its name, from this authority or, absent, from a public one. */
+  tls: z.strictObject({ caFile: z.string().min(1).optional() }).optional(),
 });
 export type DatabaseConfig = z.infer<typeof databaseConfig>;
 
@@ -16,6 +18,12 @@ export interface PoolLimits {
   max: number;
   connectTimeoutMs: number;
   statementTimeoutMs: number;
+}
+
+/** What pg takes as `ssl`. */
+export function tlsOf({ tls }: Pick<DatabaseConfig, 'tls'>): { ca?: string } | false {
+  if (tls === undefined) return false;
+  return tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile, 'utf8') };
 }
 
 /** The password is read anew for every connection, so that a rotated one needs no restart. */
@@ -31,6 +39,7 @@ export function createPool(
     database: config.database,
     user: config.user,
     password: () => readFileSync(config.passwordFile, 'utf8').trim(),
+    ssl: tlsOf(config),
     application_name: program,
     max: limits.max,
     connectionTimeoutMillis: limits.connectTimeoutMs,

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { tcpAddress } from '../../foundation/address.ts';
 import { isCidr } from '../access/addresses.ts';
+import { databaseConfig } from '../database/pool.ts';
 
 export const gatewayConfig = z.strictObject({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
   listen: tcpAddress,
+  /** Certificate chain and key in PEM, read again when they change; absent, `listen` speaks plain HTTP. */
+  tls: z.strictObject({ certFile: z.string().min(1), keyFile: z.string().min(1) }).optional(),
   metrics: tcpAddress,
   /** Host names that clients may use, without a port. */
   hosts: z.array(z.string().min(1).toLowerCase()).min(1),
@@ -25,13 +28,7 @@ export const gatewayConfig = z.strictObject({
   }),
   /** Private JWK (Ed25519, with a kid) that signs assertions and browser sessions. */
   assertionKey: z.string().min(1),
-  database: z.strictObject({
-    host: z.string().min(1),
-    port: z.int().min(1).max(65_535),
-    database: z.string().min(1),
-    user: z.string().min(1),
-    passwordFile: z.string().min(1),
-  }),
+  database: databaseConfig,
   /** 32 random bytes in base64url, shared with the API: opens the secrets of signed requests. Absent, there are none. */
   secretsKeyFile: z.string().min(1).optional(),
   /** Where bodies of signed requests wait until they are read; absent, below the system's temporary folder. */
@@ -68,6 +65,7 @@ export const bound = {
   headerCount: 100,
   headerBytes: 16 * 1024,
   headersTimeout: 15_000,
+  handshake: 10_000,
   /** For a whole request: the largest body over a slow line. */
   requestTimeout: 300_000,
   keepAlive: 65_000,

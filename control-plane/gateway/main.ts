@@ -11,6 +11,7 @@ import { bufferedOutput, createLogger, type Logger } from '../../foundation/logg
 import type { Outbox } from '../../foundation/outbox.ts';
 import { runProgram } from '../../foundation/program.ts';
 import { addressSet } from '../access/addresses.ts';
+import { tlsOf } from '../database/pool.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import { createSlidingWindow, type SlidingWindow } from '../limits/sliding-window.ts';
 import { bound, gatewayConfig, type GatewayConfig } from './config.ts';
@@ -21,9 +22,11 @@ import { createMetrics } from './metrics.ts';
 import type { Policies } from './policies.ts';
 import { createProbeServer, type Problem } from './probes.ts';
 import { type Entry, openRecords } from './records.ts';
-import { createGatewayServer } from './server.ts';
+import { createGatewayServer, type GatewayServer } from './server.ts';
+import { openReloaded } from './reloaded.ts';
 import { type SnapshotClient, startSnapshotClient } from './snapshot-client.ts';
 import { startRisks } from './risks.ts';
+import { readCertificate } from './tls.ts';
 import { startUseLog } from './use-log.ts';
 import { createVerifiers } from './verifiers.ts';
 
@@ -70,6 +73,7 @@ function createPool(
     user,
     // Read anew for every connection, so that a rotated one needs no restart.
     password: () => readSecret(passwordFile),
+    ssl: tlsOf(config),
     ...sizes,
     statement_timeout: timeoutMs,
     // The server may be too far gone to cancel by itself.
@@ -126,7 +130,20 @@ function findProblems({
 
 async function start(config: GatewayConfig, logger: Logger): Promise<() => Promise<void>> {
   const monotonicMs = (): number => performance.now();
-  const signingKey = await readSigningKey(config.assertionKey);
+  const { tls, assertionKey } = config;
+  let renew: GatewayServer['renew'] = () => undefined;
+  const certificate =
+    tls === undefined
+      ? undefined
+      : await openReloaded(
+          [tls.certFile, tls.keyFile],
+          () => readCertificate(tls),
+          logger,
+          ({ context }) => {
+            renew(context);
+          },
+        );
+  const signingKey = await openReloaded([assertionKey], () => readSigningKey(assertionKey), logger);
   const snapshotKey = await readKey(config.snapshot.publicKey);
   const publicKey = await importEd25519(snapshotKey.jwk, snapshotKey.path);
   const ledgerPool = createPool(config.database, LEDGER_POOL, bound.ledgerTimeout, logger);
@@ -170,6 +187,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     outboxPending: () => records.pending(),
     degraded: () => ledger.away(),
     away,
+    certificateEndsAt: () => certificate?.current().endsAt ?? Number.NaN,
   });
   const window = (): SlidingWindow =>
     createSlidingWindow({ windowMs: bound.window, maxKeys: bound.windowKeys });
@@ -182,7 +200,9 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     apiUrl: config.api.url,
     policies: () => snapshot.current(),
     refreshPolicies: () => snapshot.refresh(),
-    signingKey,
+    get signingKey() {
+      return signingKey.current();
+    },
     verifiers,
     spool,
     uses,
@@ -201,7 +221,8 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
     monotonicMs,
     newId: () => v7(),
   };
-  const { server, drain } = createGatewayServer(gateway);
+  const { server, drain, ...edge } = createGatewayServer(gateway, certificate?.current().context);
+  renew = edge.renew;
   const probes = createProbeServer(metrics.registry, () =>
     findProblems({ snapshot, records, limiter, maxAgeSeconds: config.snapshot.maxAgeSeconds }),
   );
@@ -212,6 +233,8 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
   logger.info({ address, metricsAddress }, 'listening');
 
   return async () => {
+    certificate?.stop();
+    signingKey.stop();
     await drain(bound.drain);
     await limiter.close();
     await closeLedger();

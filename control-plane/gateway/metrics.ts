@@ -5,6 +5,8 @@ export interface GatewayState {
   outboxPending: () => number;
   degraded: () => boolean;
   away: () => string[];
+  /** In seconds since 1970; NaN without TLS. */
+  certificateEndsAt: () => number;
 }
 
 export interface Metrics {
@@ -50,6 +52,11 @@ export function createMetrics(state: GatewayState): Metrics {
       for (const what of ['ledger', 'limits', 'snapshot']) this.set({ what }, away.includes(what) ? 1 : 0);
     },
   });
+  gauge(
+    'imageplane_gateway_certificate_ends_at_seconds',
+    'When the TLS certificate in use ends, since 1970; NaN without TLS',
+    state.certificateEndsAt,
+  );
   return {
     registry,
     requests: new Counter({

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
+import { type SecureContextOptions, TLSSocket } from 'node:tls';
 import { toRequestError } from '../../foundation/errors.ts';
 import { canonicalAddress } from '../access/addresses.ts';
 import { endSocket } from './end-socket.ts';
@@ -20,35 +21,43 @@ export interface GatewayServer {
   server: Server;
   /** Answers what comes from now on with 503, and lets what is being served end within `graceMs`. */
   drain: (graceMs: number) => Promise<void>;
+  /** Another certificate for connections from now on. */
+  renew: (tls: SecureContextOptions) => void;
 }
 
 type Served = { kind: 'own'; answer: OwnAnswer } | { kind: 'call'; call: Call };
 
 const NO_TARGET: Target = { raw: '/', path: '/', query: '' };
 
-/** The edge of the product: one handler for requests and one for upgrades, both through the same checks. */
-export function createGatewayServer(gateway: Gateway): GatewayServer {
+/**
+ * The edge of the product: one handler for requests and one for upgrades, both through the same checks. With `tls` it
+ * speaks HTTPS alone.
+ */
+export function createGatewayServer(gateway: Gateway, tls?: SecureContextOptions): GatewayServer {
   let stopping = false;
   const upgraded = new Set<Duplex>();
   const answering = new WeakMap<Duplex, ServerResponse>();
 
-  const server = createServer(
-    {
-      maxHeaderSize: bound.headerBytes,
-      headersTimeout: bound.headersTimeout,
-      requestTimeout: bound.requestTimeout,
-      keepAliveTimeout: bound.keepAlive,
-      connectionsCheckingInterval: 2_000,
-      insecureHTTPParser: false,
-      noDelay: true,
-      // Any other upgrade, such as h2c, is answered as the plain request that it also is.
-      shouldUpgradeCallback: (request) =>
-        request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket',
-    },
-    (request, response) => {
-      guard(request, serveRequest(request, response, false));
-    },
-  );
+  const options = {
+    maxHeaderSize: bound.headerBytes,
+    headersTimeout: bound.headersTimeout,
+    requestTimeout: bound.requestTimeout,
+    keepAliveTimeout: bound.keepAlive,
+    connectionsCheckingInterval: 2_000,
+    insecureHTTPParser: false,
+    noDelay: true,
+    // Any other upgrade, such as h2c, is answered as the plain request that it also is.
+    shouldUpgradeCallback: (request: IncomingMessage) =>
+      request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket',
+  };
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    guard(request, serveRequest(request, response, false));
+  };
+  const secured =
+    tls === undefined
+      ? undefined
+      : createTlsServer({ ...options, ...tls, handshakeTimeout: bound.handshake }, onRequest);
+  const server: Server = secured ?? createServer(options, onRequest);
   server.maxHeadersCount = 0;
   server.maxConnections = bound.connections;
   const connections = new Map<string, number>();
@@ -215,6 +224,9 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
 
   return {
     server,
+    renew(context) {
+      secured?.setSecureContext(context);
+    },
     async drain(graceMs) {
       stopping = true;
       const cut = setTimeout(() => {

@@ -128,7 +128,7 @@ function mismatch(wanted: ModelFile, found: Digest): SourceError {
     found.size === wanted.size
       ? `expected sha256 ${wanted.sha256}, found ${found.sha256}.`
       : `expected ${wanted.size} bytes, found ${found.size}.`;
-  return new SourceError(wanted.source, `${problem} It was not kept.`);
+  return new SourceError(wanted.source, `${problem} It was not kept.`, 'mismatch');
 }
 
 async function lockWhenFree(path: string, options: Fetching): Promise<ProcessLock> {
@@ -168,13 +168,13 @@ async function fill(
 
 async function copyFile(path: string, size: number, target: FileHandle, options: Fetching): Promise<void> {
   const handle = await open(path, constants.O_RDONLY).catch((error: unknown) => {
-    throw new SourceError(`file:${path}`, `cannot be read: ${messageOf(error)}`);
+    throw new SourceError(`file:${path}`, `cannot be read: ${messageOf(error)}`, 'missing');
   });
   try {
     const info = await handle.stat();
     if (!info.isFile()) throw new SourceError(`file:${path}`, 'is not a file.');
     if (info.size !== size)
-      throw new SourceError(`file:${path}`, `expected ${size} bytes, found ${info.size}.`);
+      throw new SourceError(`file:${path}`, `expected ${size} bytes, found ${info.size}.`, 'mismatch');
     let copied = 0;
     for await (const chunk of handle.createReadStream({ autoClose: false, end: size })) {
       options.signal.throwIfAborted();

@@ -73,7 +73,7 @@ async function downloadOnce(
       clearTimeout(timer);
       timer = setTimeout(giveUp, IDLE_LIMIT_MS);
       if (state.received + chunk.length > size)
-        throw new SourceError(url.href, `expected ${size} bytes, found more.`);
+        throw new SourceError(url.href, `expected ${size} bytes, found more.`, 'mismatch');
       await writeAt(target, chunk, state.received);
       state.received += chunk.length;
       options.onProgress({ phase: 'downloading', bytes: state.received, total: size });
@@ -106,7 +106,8 @@ function assertLength(url: URL, response: Response, size: number, state: Downloa
   const length = response.headers.get('content-length');
   if (length === null || response.headers.has('content-encoding')) return;
   const announced = Number(length) + state.received;
-  if (announced !== size) throw new SourceError(url.href, `expected ${size} bytes, found ${announced}.`);
+  if (announced !== size)
+    throw new SourceError(url.href, `expected ${size} bytes, found ${announced}.`, 'mismatch');
 }
 
 async function request(
@@ -142,5 +143,6 @@ async function checked(url: URL, response: Response): Promise<Response> {
   await response.body?.cancel();
   if (response.status === 429 || response.status >= 500)
     throw new TransientError(`the server answered ${response.status}`);
-  throw new SourceError(url.href, `the server answered ${response.status}.`);
+  const missing = response.status === 404 || response.status === 410;
+  throw new SourceError(url.href, `the server answered ${response.status}.`, missing ? 'missing' : 'failed');
 }

@@ -19,10 +19,16 @@ const FORMS =
 const NPM =
   /^npm:(?<name>(?:@[a-z0-9][a-z0-9._~-]*\/)?[a-z0-9][a-z0-9._~-]*)@(?<version>\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)\/(?<path>[^#]+)(?:#(?<member>.+))?$/;
 
+/** Whether the source gave something else, has nothing there, or could not be read at all. */
+export type SourceFailure = 'mismatch' | 'missing' | 'failed';
+
 export class SourceError extends Error {
-  constructor(source: string, problem: string) {
+  readonly failure: SourceFailure;
+
+  constructor(source: string, problem: string, failure: SourceFailure = 'failed') {
     super(`${source}: ${problem}`);
     this.name = 'SourceError';
+    this.failure = failure;
   }
 }
 

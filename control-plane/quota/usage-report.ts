@@ -75,6 +75,35 @@ export async function usageReport(
   };
 }
 
+export interface TenantCounters {
+  day?: UsageTotals;
+  month?: UsageTotals;
+}
+
+/** What the quota has counted of every tenant on the current calendar day and in the current month, in UTC. */
+export async function tenantCounters(db: Database, now: Date): Promise<Map<string, TenantCounters>> {
+  const startOfDay = now.toISOString().slice(0, 10);
+  const rows = await db
+    .selectFrom('quota_balance')
+    .select(['tenant', 'period', 'requests', 'pixels', 'steps', 'compute_ms'])
+    .where('scope', '=', 'tenant')
+    .where((where) =>
+      where.or([
+        where.and({ period: 'day', starts_on: startOfDay }),
+        where.and({ period: 'month', starts_on: `${startOfDay.slice(0, 7)}-01` }),
+      ]),
+    )
+    .execute();
+  const found = new Map<string, TenantCounters>();
+  for (const row of rows) {
+    const counters = found.get(row.tenant) ?? {};
+    found.set(row.tenant, counters);
+    if (row.period === 'day') counters.day = toTotals(row);
+    else counters.month = toTotals(row);
+  }
+  return found;
+}
+
 function toTotals(
   row: { requests: string; pixels: string; steps: string; compute_ms: string } | undefined,
 ): UsageTotals {

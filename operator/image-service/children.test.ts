@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { inferenceServerConfig } from '../../inference-server/config.ts';
-import { configOf, modelOf, serviceOf, tenantOf } from '../../test/support/operator-objects.ts';
+import { configOf, modelOf, serviceOf, tenantOf, unbounded } from '../../test/support/operator-objects.ts';
 import type { Child } from '../children/child.ts';
 import type { ConfigMap, Deployment, NetworkPolicy, PolicyPeer, Service } from '../kinds.ts';
 import { namespaceOf } from '../tenant/names.ts';
@@ -257,7 +257,7 @@ describe('Children of an ImageService', () => {
   it('start new pods when the configuration changes, and only then', () => {
     const digest = (given: Partial<Target>): string | undefined =>
       find(of(given), 'deployments').spec.template.metadata?.annotations?.['imageplane.dev/config-digest'];
-    const smaller = { megapixelsPerRequest: 10, requestsPerDay: 0, requestsPerMonth: 0, concurrency: 0 };
+    const smaller = { ...unbounded, megapixelsPerRequest: 10 };
     assert.notEqual(digest({ tenant: tenantOf('demo', { limits: smaller }) }), digest({}));
     assert.equal(digest({ tenant: tenantOf('demo', { plan: 'enterprise' }) }), digest({}));
   });

@@ -145,7 +145,8 @@ export function createManager(options: ManagerOptions): Manager {
       return controller;
     },
     async start() {
-      const { port } = await listen(server, options.probes);
+      const address = await listen(server, options.probes);
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
       for (const informer of informers) informer.start();
       bringingUp = bringUp().catch((error: unknown) => {
         if (!stopping.signal.aborted) logger.fatal({ err: error }, 'the operator could not begin its work');

@@ -10,7 +10,7 @@ export const GATEWAY = 'imageplane_gateway';
  * connect and nothing else until a migration grants it something. Safe to repeat; passwords are set anew each time.
  */
 export async function prepareDatabase(
-  server: PostgresServer,
+  server: Pick<PostgresServer, 'host' | 'port' | 'superuser' | 'password'>,
   passwords: { owner: string; gateway: string },
 ): Promise<void> {
   const client = new pg.Client({

@@ -14,7 +14,14 @@ import { withLock } from './lock.ts';
 const REPOSITORY = join(import.meta.dirname, '..', '..');
 
 /** A target of the Dockerfile each. */
-export const productImages = ['inference-server', 'gateway', 'api'] as const;
+export const productImages = [
+  'inference-server',
+  'gateway',
+  'api',
+  'model-store',
+  'operator',
+  'postgres-trial',
+] as const;
 export type ProductImage = (typeof productImages)[number];
 
 /** The name under which pods use an image; with `imagePullPolicy: Never`. */

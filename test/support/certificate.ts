@@ -10,13 +10,16 @@ export interface Certificate {
   key: string;
 }
 
-/** A certificate for 127.0.0.1 and localhost that is its own authority, good for two days. */
-export async function makeCertificate(folder: string): Promise<Certificate> {
+/** A certificate that is its own authority, good for two days. `names` are as openssl writes them. */
+export async function makeCertificate(
+  folder: string,
+  names: readonly string[] = ['IP:127.0.0.1', 'DNS:localhost'],
+): Promise<Certificate> {
   const certFile = join(folder, 'tls.crt');
   const keyFile = join(folder, 'tls.key');
   await promisify(execFile)('openssl', [
     ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1'],
-    ...['-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-keyout', keyFile, '-out', certFile],
+    ...['-addext', `subjectAltName=${names.join(',')}`, '-keyout', keyFile, '-out', certFile],
   ]);
   return {
     certFile,

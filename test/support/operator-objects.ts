@@ -19,6 +19,21 @@ export function configOf(changes: Record<string, unknown> = {}): OperatorConfig 
   );
 }
 
+/** As the schema fills it in. */
+export const unbounded: Tenant['spec']['limits'] = {
+  requestsPerDay: 0,
+  requestsPerMonth: 0,
+  concurrency: 0,
+  megapixelsPerRequest: 50,
+  megapixelsPerDay: 0,
+  megapixelsPerMonth: 0,
+  stepsPerDay: 0,
+  stepsPerMonth: 0,
+  computeSecondsPerDay: 0,
+  computeSecondsPerMonth: 0,
+  perUser: { requestsPerMinute: 0, concurrency: 0, megapixelsInFlight: 0, stepsInFlight: 0 },
+};
+
 /** A Tenant as the API server gives it. */
 export function tenantOf(name: string, spec: Partial<Tenant['spec']> = {}): Tenant {
   return {
@@ -27,8 +42,8 @@ export function tenantOf(name: string, spec: Partial<Tenant['spec']> = {}): Tena
     metadata: { name, uid: `uid-tenant-${name}`, generation: 1 },
     spec: {
       plan: 'free',
-      limits: { requestsPerDay: 0, requestsPerMonth: 0, concurrency: 0, megapixelsPerRequest: 50 },
-      access: { secondFactor: 'Administrators', basic: false },
+      limits: unbounded,
+      access: { secondFactor: 'Administrators', basic: false, risk: { action: 'Off', timeZone: 'UTC' } },
       retention: { auditDays: 400, resultsDays: 30, usageDays: 400 },
       ...spec,
     },
@@ -48,7 +63,8 @@ export function serviceOf(
     spec: {
       engine: 'onnx',
       ...(spec.engine === 'container' ? {} : { modelRef: { kind: 'ClusterImageModel', name: 'tiny' } }),
-      access: { intranetOnly: false },
+      access: { intranetOnly: false, secondFactor: false },
+      limits: { requestsPerMinute: 0, concurrency: 0 },
       queue: { depth: 16, deadlineSeconds: 120 },
       maxBodyMegabytes: 32,
       idleUnloadSeconds: 300,

@@ -18,17 +18,15 @@ const ATTEMPT_KEYS = 20_000;
 
 /** What `/auth` needs, from the configuration. @throws UsageError */
 export async function createAuthContext(
-  config: Pick<ApiConfig, 'identityProviders' | 'recheck' | 'sessions'>,
+  config: Pick<ApiConfig, 'identityProviders' | 'objects' | 'recheck' | 'sessions'>,
   context: BaseContext & Pick<AuthContext, 'logger'> & { tenantGroups: TenantGroups },
 ): Promise<AuthContext> {
   const { surroundings, logger, tenantGroups } = context;
   const { now, newId, randomBytes } = surroundings;
-  for (const { name, tenants } of config.identityProviders)
-    for (const tenant of tenants)
-      if (!tenantGroups.has(tenant))
-        throw new UsageError(
-          `The identity provider ${name} names the tenant ${tenant}, which is not declared.`,
-        );
+  const unknown = undeclared(config.identityProviders, tenantGroups);
+  // In a cluster they may be declared later; until then nobody gets in there.
+  if (unknown !== undefined && 'paths' in config.objects) throw new UsageError(unknown);
+  if (unknown !== undefined) logger.warn(unknown);
   if (config.sessions === undefined && config.identityProviders.length > 0)
     throw new UsageError(
       'identityProviders need sessions.key and sessions.sealKeyFile, which stay over restarts.',
@@ -52,6 +50,18 @@ export async function createAuthContext(
     minutes: config.recheck.minutes,
     graceMinutes: config.recheck.graceMinutes,
   };
+}
+
+function undeclared(
+  providers: ApiConfig['identityProviders'],
+  tenantGroups: TenantGroups,
+): string | undefined {
+  for (const { name, tenants } of providers) {
+    const tenant = tenants.find((one) => !tenantGroups.has(one));
+    if (tenant !== undefined)
+      return `The identity provider ${name} names the tenant ${tenant}, which is not declared.`;
+  }
+  return undefined;
 }
 
 const ed25519 = z.object({

@@ -45,7 +45,12 @@ export async function createAuthApp(world: {
   const now = (): Date => new Date();
   const logger = createLogger('auth', 'error');
   const context = await createAuthContext(
-    { identityProviders: [], recheck: { minutes: 15, graceMinutes: 60 }, sessions: undefined },
+    {
+      objects: { paths: [] },
+      identityProviders: [],
+      recheck: { minutes: 15, graceMinutes: 60 },
+      sessions: undefined,
+    },
     {
       db,
       tenants: world.tenants,
