@@ -33,7 +33,8 @@ async function ask(argv: string[]): Promise<void> {
   if (values.help === true || path === undefined || values.tenant === undefined) throw new UsageError(USAGE);
   const config = parseConfig(apiConfig, JSON.parse(await readFile(values.config, 'utf8')), values.config);
   const { internal } = config;
-  const url = 'socket' in internal ? unixUrl(internal.socket, path) : `http://127.0.0.1:${internal.port}${path}`;
+  const url =
+    'socket' in internal ? unixUrl(internal.socket, path) : `http://127.0.0.1:${internal.port}${path}`;
   const response = await fetchAnywhere(url, {
     method: 'POST',
     headers: {
