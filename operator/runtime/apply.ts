@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { carries } from './applied.ts';
 import type { Informer } from './informer.ts';
 import type { ApplyMetrics } from './metrics.ts';
+import { uidOf } from './store.ts';
 import type { Client, KubernetesObject } from './types.ts';
 
 /** Writes what a controller wants, and nothing where the server's object is so already. */
@@ -34,17 +35,22 @@ export interface ApplierOptions {
   metrics?: ApplyMetrics | undefined;
 }
 
-/** An apply that changed nothing is not repeated while both sides are the same. */
+/** Objects whose needless apply is not repeated while both sides are the same. */
 const MOST_REMEMBERED = 50_000;
 
 export function createApplier({ client, fieldManager, annotation, metrics }: ApplierOptions): Applier {
-  /** By uid: the digest of what was applied and of what the server then had. */
+  /** By uid: of applies that changed nothing, what was applied and what the server has. */
   const settled = new Map<string, string>();
 
-  function remember(uid: string | undefined, digest: string): void {
-    if (uid === undefined) return;
+  function isThere(live: KubernetesObject, marked: KubernetesObject, digest: string): boolean {
+    if (live.metadata.annotations?.[annotation] === digest && carries(live, marked)) return true;
+    const known = settled.get(uidOf(live));
+    return known !== undefined && known === `${digest} ${digestOfLive(live)}`;
+  }
+
+  function remember(uid: string, digest: string, live: KubernetesObject): void {
     settled.delete(uid);
-    settled.set(uid, digest);
+    settled.set(uid, `${digest} ${digestOfLive(live)}`);
     if (settled.size <= MOST_REMEMBERED) return;
     const oldest = settled.keys().next();
     if (oldest.done !== true) settled.delete(oldest.value);
@@ -61,27 +67,23 @@ export function createApplier({ client, fieldManager, annotation, metrics }: App
       force: true,
       ...options,
     });
-    const needless = live !== undefined && live.metadata.resourceVersion === object.metadata.resourceVersion;
-    metrics?.applied(informer.resource.kind, needless ? 'needless' : 'changed');
+    metrics?.applied(informer.resource.kind, isSame(live, object) ? 'needless' : 'changed');
     informer.observe(object);
     return object;
   }
 
   return {
     async apply(informer, wanted, signal) {
-      const live = informer.get(keyOf(wanted));
+      const key = keyOf(wanted);
+      const live = informer.get(key);
       const digest = digestOf(wanted);
       const marked = withAnnotation(wanted, annotation, digest);
-      if (live !== undefined) {
-        const both = `${digest} ${digestOfLive(live)}`;
-        const known = settled.get(live.metadata.uid ?? '') === both;
-        if (known || (live.metadata.annotations?.[annotation] === digest && carries(live, marked))) {
-          metrics?.applied(informer.resource.kind, 'skipped');
-          return live;
-        }
+      if (live !== undefined && isThere(live, marked, digest)) {
+        metrics?.applied(informer.resource.kind, 'skipped');
+        return live;
       }
       const object = await write(informer, marked, live, { signal });
-      remember(object.metadata.uid, `${digest} ${digestOfLive(informer.get(keyOf(wanted)) ?? object)}`);
+      if (isSame(live, object)) remember(uidOf(object), digest, object);
       return object;
     },
     async applyStatus(informer, wanted, { signal, others = [] }) {
@@ -93,6 +95,10 @@ export function createApplier({ client, fieldManager, annotation, metrics }: App
       return write(informer, wanted, live, { signal, subresource: 'status' });
     },
   };
+}
+
+function isSame(before: KubernetesObject | undefined, after: KubernetesObject): boolean {
+  return before !== undefined && before.metadata.resourceVersion === after.metadata.resourceVersion;
 }
 
 function keyOf({ metadata: { namespace, name } }: KubernetesObject): { namespace?: string; name: string } {
@@ -123,9 +129,9 @@ function statusText(object: KubernetesObject & { status?: unknown }, others: rea
 
 /** JSON with sorted keys; undefined fields are absent. */
 function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  const fields = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  fields.sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${fields.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join()}}`;
 }

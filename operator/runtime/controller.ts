@@ -79,6 +79,7 @@ export function createController(options: ControllerOptions, context: Controller
     const cancel = clock.after(deadlineMs, () => {
       deadline.abort(new Error(`the reconcile took longer than ${deadlineMs / 1000} s`));
     });
+    stopping.signal.addEventListener('abort', cancel, { once: true });
     const signal = AbortSignal.any([deadline.signal, stopping.signal]);
     let result: ReconcileResult;
     try {
@@ -87,6 +88,7 @@ export function createController(options: ControllerOptions, context: Controller
       result = failed(key, error, deadline.signal.aborted);
     }
     cancel();
+    stopping.signal.removeEventListener('abort', cancel);
     metrics?.active(-1);
     metrics?.reconciled(result, (clock.now() - began) / 1000);
   }

@@ -16,7 +16,8 @@ export interface Informer<T extends KubernetesObject = KubernetesObject> extends
   onChange: (handler: ChangeHandler<T>) => void;
   /**
    * Takes in what a write answered, before the watch tells of it, so that the next look does not see the past. An
-   * older version than the kept one, and an object that is known to be deleted, change nothing.
+   * older version than the kept one, and an object that is known to be deleted, change nothing. It keeps the object
+   * itself, so nobody changes that from then on; it must be one that the scopes select.
    */
   observe: (object: T) => void;
   /** Resolves when everything was listed once; rejects with the signal's reason. */
@@ -116,7 +117,7 @@ export function createInformer<T extends KubernetesObject>(
       handlers.push(handler);
     },
     observe(object) {
-      keeper.observe(keep(structuredClone(object)));
+      keeper.observe(keep(object));
     },
     whenSynced: (signal) => untilAborted(synced.promise, signal),
     problem() {

@@ -111,6 +111,19 @@ describe('an elector', () => {
     }
   });
 
+  it('does not trust a lead that a suspended machine wakes up with, until it is renewed', async () => {
+    const clock = createManualClock();
+    let slept = 0;
+    const date = (): Date => new Date(clock.date().getTime() + slept);
+    const elector = electorOf('a', memoryClient().client, { ...clock, date, pending: 0 });
+    await elector.acquire(never);
+    slept = 60_000;
+    assert.equal(elector.leads(), false);
+    await clock.advance(LEASE_TIMES.retryMs);
+    assert.equal(elector.leads(), true);
+    await elector.release();
+  });
+
   it('never leads together with another, whatever fails and however long a process sleeps', async () => {
     const step = fc.oneof(
       fc.record({ wait: fc.integer({ min: 1, max: 9000 }) }),

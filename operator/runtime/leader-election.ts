@@ -84,6 +84,7 @@ export function createElector(options: ElectorOptions): Elector {
   let observed: { text: string; at: number } | undefined;
   /** When the request of the last successful renewal was sent. Others count from later. */
   let renewedAt: number | undefined;
+  let renewedOn = 0;
   let held: Lease | undefined;
   let renewing: Promise<void> | undefined;
   let failure: string | undefined;
@@ -97,7 +98,7 @@ export function createElector(options: ElectorOptions): Elector {
       current === undefined
         ? await client.create<Lease>(resources.Lease, next, { signal })
         : await client.update<Lease>(resources.Lease, next, { signal });
-    renewedAt = sent;
+    renewed(sent);
     return true;
   }
 
@@ -135,7 +136,7 @@ export function createElector(options: ElectorOptions): Elector {
     const next = recordOf(held);
     try {
       held = await client.update<Lease>(resources.Lease, next, { signal });
-      renewedAt = sent;
+      renewed(sent);
       return true;
     } catch (error) {
       held = undefined;
@@ -161,6 +162,16 @@ export function createElector(options: ElectorOptions): Elector {
     } finally {
       cancel();
     }
+  }
+
+  function renewed(sent: number): void {
+    renewedAt = sent;
+    renewedOn = clock.date().getTime() - (clock.now() - sent);
+  }
+
+  /** A machine that was suspended knows of it by the date alone. */
+  function mayHaveSlept(): boolean {
+    return clock.date().getTime() - renewedOn >= times.leaseMs;
   }
 
   function sinceRenewal(): number {
@@ -204,7 +215,7 @@ export function createElector(options: ElectorOptions): Elector {
       options.onChange?.(true);
       renewing = keep();
     },
-    leads: () => !ending.signal.aborted && sinceRenewal() < times.renewMs,
+    leads: () => !ending.signal.aborted && sinceRenewal() < times.renewMs && !mayHaveSlept(),
     lost: lost.promise,
     async release() {
       const mine = renewedAt !== undefined;

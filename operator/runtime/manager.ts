@@ -2,7 +2,7 @@ import { closeServer, listen } from '../../foundation/http.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import type { Registry } from 'prom-client';
 import { createClient } from './client.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, pause, systemClock } from './clock.ts';
 import { type Controller, type ControllerOptions, createController } from './controller.ts';
 import { createEventRecorder, type EventRecorder } from './events.ts';
 import { createInformer, type Informer, type InformerOptions } from './informer.ts';
@@ -58,6 +58,8 @@ export interface Manager {
 /** Below the 15 s that foundation/program.ts gives. */
 export const STOP_LIMIT_MS = 12_000;
 const DRAIN_MS = 6_000;
+/** For reconciles to end once their signal has. */
+const ABORTED_MS = 1_000;
 const EVENTS_MS = 2_000;
 
 export function createManager(options: ManagerOptions): Manager {
@@ -119,7 +121,8 @@ export function createManager(options: ManagerOptions): Manager {
 
   async function stop(): Promise<void> {
     stopping.abort(new Error('the operator stops'));
-    await Promise.all(controllers.map((controller) => controller.stop(DRAIN_MS)));
+    // A reconcile that heeds no signal holds up neither the lease nor the process.
+    await within(clock, DRAIN_MS + ABORTED_MS, Promise.all(controllers.map((one) => one.stop(DRAIN_MS))));
     // While this process still leads, or they would be refused.
     await events.close(EVENTS_MS);
     await elector?.release();
@@ -151,21 +154,24 @@ export function createManager(options: ManagerOptions): Manager {
     },
     lost: lost.promise,
     async stop() {
-      const limit = Promise.withResolvers<undefined>();
-      const cancel = clock.after(STOP_LIMIT_MS, () => {
-        limit.resolve(undefined);
+      const stopped = stop().catch((error: unknown) => {
+        logger.error({ err: error }, 'failed while stopping');
       });
-      await Promise.race([
-        limit.promise,
-        stop().catch((error: unknown) => {
-          logger.error({ err: error }, 'failed while stopping');
-        }),
-      ]);
-      cancel();
+      await within(clock, STOP_LIMIT_MS, stopped);
       await closeServer(server, 100);
       await transport.close();
     },
   };
+}
+
+/** Waits for that, but no longer. */
+async function within(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<void> {
+  const limit = new AbortController();
+  const end = (): void => {
+    limit.abort();
+  };
+  void work.then(end, end);
+  await pause(clock, limitMs, limit.signal);
 }
 
 /** The lead was lost, or has never been: another process may be writing. */

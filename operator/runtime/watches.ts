@@ -1,6 +1,6 @@
 import type { StoreChange } from './keeper.ts';
 import type { Informer } from './informer.ts';
-import { apiVersionOf } from './resources.ts';
+import { apiVersionOf, keyText } from './resources.ts';
 import type { KubernetesObject, ObjectKey, Resource } from './types.ts';
 
 /** Which keys a controller works on when an object of some kind changes. */
@@ -23,8 +23,11 @@ export function mapped<T extends KubernetesObject>(
   map: (object: T) => readonly ObjectKey[],
   { matters }: Options<T> = {},
 ): Watch {
-  const keysOf = (change: StoreChange<T>): readonly ObjectKey[] =>
-    change.type === 'updated' ? [...map(change.object), ...map(change.previous)] : map(change.object);
+  const keysOf = (change: StoreChange<T>): Iterable<ObjectKey> => {
+    if (change.type !== 'updated') return map(change.object);
+    const keys = [...map(change.object), ...map(change.previous)];
+    return new Map(keys.map((key) => [keyText(key), key])).values();
+  };
   return {
     onChange(enqueue) {
       informer.onChange((change) => {

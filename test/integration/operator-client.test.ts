@@ -21,6 +21,7 @@ import type { Client, KubernetesObject, Resource } from '../../operator/runtime/
 import { type ApiServer, startApiServer } from '../apiserver/apiserver.ts';
 import { startFaultProxy } from '../support/api-faults.ts';
 import { children } from '../support/children.ts';
+import { until } from '../support/program.ts';
 
 const NAMESPACE = 'operator-client';
 
@@ -269,6 +270,34 @@ describe('what is kept of objects', () => {
     assert.equal(kept?.metadata.name, 'owned');
     assert.ok(!('managedFields' in kept.metadata));
     assert.equal(kept.data, undefined);
+    await informer.stop();
+  });
+});
+
+describe('an informer of several namespaces', () => {
+  it('is synced when each was listed, and holds what is in them and nothing else', async () => {
+    const names = ['several-a', 'several-b', 'several-c'];
+    for (const name of names) {
+      await client.create(resources.Namespace, object('Namespace', 'v1', name));
+      const made = { ...configMap('same'), metadata: { name: 'same', namespace: name } };
+      await client.create(resources.ConfigMap, made);
+    }
+    const informer = createInformer<ConfigMap>(
+      { resource: resources.ConfigMap, scopes: names.slice(0, 2).map((namespace) => ({ namespace })) },
+      { transport, logger: createLogger('test', 'silent') },
+    );
+    const seen: string[] = [];
+    informer.onChange(({ type, object: { metadata }, initial }) => {
+      seen.push(`${type} ${String(metadata.namespace)}/${metadata.name}${initial ? ' at the start' : ''}`);
+    });
+    assert.equal(informer.synced, false);
+    informer.start();
+    await informer.whenSynced();
+    assert.equal(informer.synced, true);
+    assert.deepEqual(seen.sort(), ['added several-a/same at the start', 'added several-b/same at the start']);
+    for (const namespace of names) await client.delete(resources.ConfigMap, { namespace, name: 'same' });
+    await until('both deletions are seen', () => informer.list().length === 0);
+    assert.deepEqual(seen.slice(2).sort(), ['deleted several-a/same', 'deleted several-b/same']);
     await informer.stop();
   });
 });

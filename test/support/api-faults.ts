@@ -80,6 +80,7 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
   const agent = new Agent({ ...tls, keepAlive: true });
   const rules = new Set<ActiveRule>();
   const exchanges: Exchange[] = [];
+  const ended = new AbortController();
   const watches = new Set<Socket>();
   const sockets = new Set<Socket>();
   let onWritten: ((exchange: Exchange) => Promise<void>) | undefined;
@@ -107,7 +108,8 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
     const exchange = describe(incoming);
     exchanges.push(exchange);
     const faults = faultsFor(exchange);
-    for (const fault of faults) if (fault.kind === 'delay') await sleep(fault.ms);
+    for (const fault of faults)
+      if (fault.kind === 'delay') await sleep(fault.ms, undefined, { signal: ended.signal });
     for (const fault of faults)
       if (fault.kind === 'answer') {
         incoming.resume();
@@ -225,6 +227,7 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
       onWritten = hook;
     },
     async stop() {
+      ended.abort();
       if (server.listening) await goAway();
       agent.destroy();
       await rm(folder, { recursive: true, force: true });
