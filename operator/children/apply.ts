@@ -25,29 +25,37 @@ export interface ApplyContext {
 }
 
 /**
- * Makes children as they are wanted, in order, and deletes those of `owned` that no longer are. What is right already
- * is not written. Every child is tried; what failed is given back.
+ * Makes children as they are wanted, and deletes those of `owned` that no longer are. What is right already is not
+ * written. All are tried at once, except that pods come last, and only when what surrounds them stands. What failed is
+ * given back, in the order of `wanted`.
  */
 export async function applyChildren(
   wanted: readonly Child[],
   owned: readonly Child[],
   context: ApplyContext,
 ): Promise<ChildFailure[]> {
-  const failures: ChildFailure[] = [];
-  const attempt = async (child: Child, work: () => Promise<void>): Promise<void> => {
-    context.signal.throwIfAborted();
-    try {
-      await work();
-    } catch (error) {
-      context.signal.throwIfAborted();
-      failures.push(failureOf(child, error));
-    }
-  };
-  for (const child of wanted) await attempt(child, () => applyChild(child, context));
   const names = new Set(wanted.map(idOf));
-  for (const child of owned)
-    if (!names.has(idOf(child))) await attempt(child, () => deleteChild(child, context));
+  const surplus = owned.filter((child) => !names.has(idOf(child)));
+  const apply = (children: readonly Child[]): Promise<ChildFailure[]> =>
+    failuresOf(children, (child) => applyChild(child, context), context.signal);
+  const isPods = ({ kind }: Child): boolean => kind === 'deployments';
+  const failures = await apply(wanted.filter((child) => !isPods(child)));
+  if (failures.length === 0) failures.push(...(await apply(wanted.filter(isPods))));
+  failures.push(...(await failuresOf(surplus, (child) => deleteChild(child, context), context.signal)));
   return failures;
+}
+
+async function failuresOf(
+  children: readonly Child[],
+  work: (child: Child) => Promise<void>,
+  signal: AbortSignal,
+): Promise<ChildFailure[]> {
+  const results = await Promise.allSettled(children.map((child) => work(child)));
+  signal.throwIfAborted();
+  return results.flatMap((result, index) => {
+    const child = children[index];
+    return result.status === 'fulfilled' || child === undefined ? [] : [failureOf(child, result.reason)];
+  });
 }
 
 /** So that the reconcile is tried again, after its status was written. A conflict stays one. */

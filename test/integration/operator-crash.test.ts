@@ -77,24 +77,29 @@ async function live(tenant: string): Promise<{ picture: string[]; deployment: Lo
   return { picture, deployment };
 }
 
-const counts = ({ method, path }: Exchange): boolean => method !== 'GET' && !path.includes('/events');
+/** A write of the operator in words that are the same for every tenant; undefined for events, which are only help. */
+function nameOf({ method, path }: Exchange, tenant: string): string | undefined {
+  return path.includes('/events') ? undefined : `${method} ${path.replaceAll(tenant, 'TENANT')}`;
+}
 
 describe('The operator, ended after any of its writes', () => {
   it('comes to the same, with no orphan and no restarted pod', { timeout: 600_000 }, async () => {
-    const writes: string[] = [];
+    const writes = new Set<string>();
     proxy.onWritten((exchange) => {
-      if (counts(exchange)) writes.push(`${exchange.method} ${exchange.path}`);
+      const name = nameOf(exchange, 'whole');
+      if (name !== undefined) writes.add(name);
       return Promise.resolve();
     });
     const { picture } = await live('whole');
-    const total = writes.length;
-    assert.ok(total > 20, `${total} writes`);
+    assert.ok(writes.size > 20, [...writes].join('\n'));
 
-    for (let last = 1; last <= total; last += 1) {
-      let count = 0;
+    for (const [index, write] of [...writes].entries()) {
+      const tenant = `broken-${index}`;
       const restarted = Promise.withResolvers<undefined>();
+      let ended = false;
       proxy.onWritten(async (exchange) => {
-        if (!counts(exchange) || (count += 1) !== last) return;
+        if (ended || nameOf(exchange, tenant) !== write) return;
+        ended = true;
         // It hears of nothing any more: neither that the write was done nor of anything else.
         await proxy.goAway();
         void world
@@ -103,12 +108,42 @@ describe('The operator, ended after any of its writes', () => {
             restarted.resolve(undefined);
           }, restarted.reject);
       });
-      const broken = await live(`broken-${last}`);
-      assert.ok(count >= last, `it was ended after ${writes[last - 1] ?? ''}`);
+      const broken = await live(tenant);
+      assert.ok(ended, `it was ended after ${write}`);
       await restarted.promise;
-      assert.deepEqual(broken.picture, picture, `ended after ${writes[last - 1] ?? ''}`);
-      assert.equal(broken.deployment?.metadata.generation, 1, `ended after ${writes[last - 1] ?? ''}`);
+      assert.deepEqual(broken.picture, picture, `ended after ${write}`);
+      assert.equal(broken.deployment?.metadata.generation, 1, `ended after ${write}`);
     }
-    console.log(`ended after each of ${total} writes:\n${writes.join('\n')}`);
+  });
+});
+
+describe('The operator, whose writes are refused', () => {
+  it('starts no pod before the policy stands, says so, and goes on when it may', async () => {
+    const namespace = await makeTenant(world, 'refused');
+    const policy = `/networkpolicies/${childName(SERVICE)}`;
+    const refusal = proxy.inject({
+      on: ({ kind, path }) => kind === 'write' && path.endsWith(policy),
+      fault: { kind: 'answer', status: 403, reason: 'Forbidden' },
+    });
+    await makeService(world, namespace, SERVICE, container);
+    const message = await world.reason('imageServices', namespace, SERVICE, 'ChildRefused', 'Stalled');
+    assert.match(message, /NetworkPolicy imageplane-svc-page was refused/);
+    assert.ok(await world.get('services', namespace, childName(SERVICE)), 'the others are tried');
+    assert.equal(await world.get('deployments', namespace, childName(SERVICE)), undefined);
+    refusal.remove();
+    await world.reason('imageServices', namespace, SERVICE, 'Starting');
+  });
+
+  it('tries again what the server could not do, without giving it up', async () => {
+    const namespace = await makeTenant(world, 'unlucky');
+    const faults = proxy.inject({
+      on: ({ kind, path }) =>
+        kind === 'write' && path.includes(namespace) && path.includes(childName(SERVICE)),
+      fault: { kind: 'answer', status: 503 },
+      times: 6,
+    });
+    await makeService(world, namespace, SERVICE, container);
+    await world.reason('imageServices', namespace, SERVICE, 'Starting');
+    assert.equal(faults.hits, 6);
   });
 });
