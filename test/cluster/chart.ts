@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, type Dispatcher, request as send } from 'undici';
 import { makeCertificate } from '../support/certificate.ts';
+import { until } from '../support/program.ts';
 import { ensureBinaries, printProgress } from './binaries.ts';
 import { execute } from './exec.ts';
 import { namespaceObject, type TestCluster } from './testing.ts';
@@ -100,10 +101,24 @@ export async function installChart(
     await execute(helm, [verb, ...given], { env });
   };
   await cluster.apply([namespaceObject(SYSTEM, { 'pod-security.kubernetes.io/enforce': 'restricted' })]);
+  // Where the namespace was kept, the gateway would start with the certificate of before.
+  if ((await cluster.attempt(['get', 'namespace', DMZ])).code === 0)
+    await applyCertificate(cluster, certificate);
   await apply('install', options.values ?? {});
   // The gateway waits for it.
   await applyCertificate(cluster, certificate);
-  const chart: Omit<InstalledChart, 'url' | 'request'> = {
+  await untilAvailable(cluster, options.wait);
+  const url = await gatewayUrl(cluster);
+  const request: InstalledChart['request'] = (path, { method = 'GET', headers = {}, ...rest } = {}) =>
+    send(new URL(path, url), {
+      ...rest,
+      method,
+      dispatcher: agent,
+      headers: { host: HOST, ...(headers as Record<string, string>) },
+    });
+  return {
+    url,
+    request,
     async preload(path, sha256) {
       const bytes = await readFile(path);
       const target = ['exec', '--stdin', '--namespace', SYSTEM, 'deployment/imageplane-model-store', '--'];
@@ -115,7 +130,14 @@ export async function installChart(
     async firstKey(tenant) {
       const target = ['exec', '--namespace', SYSTEM, 'deployment/imageplane-api', '--'];
       const program = ['node', 'control-plane/api/ask.ts', 'first-key', '--tenant', tenant];
-      return (await cluster.kubectl([...target, ...program])).trim();
+      const key = (await cluster.kubectl([...target, ...program])).trim();
+      // The gateway learns it with its next snapshot.
+      await until('the gateway knows the key', async () => {
+        const answer = await request('/api/v1/me', { headers: { authorization: `Bearer ${key}` } });
+        await answer.body.dump();
+        return answer.statusCode !== 401;
+      });
+      return key;
     },
     available: (deployments) => untilAvailable(cluster, deployments),
     upgrade: (values) => apply('upgrade', values),
@@ -124,19 +146,6 @@ export async function installChart(
       await agent.close();
       await rm(folder, { recursive: true, force: true });
     },
-  };
-  await chart.available(options.wait);
-  const url = await gatewayUrl(cluster);
-  return {
-    ...chart,
-    url,
-    request: (path, { method = 'GET', headers = {}, ...rest } = {}) =>
-      send(new URL(path, url), {
-        ...rest,
-        method,
-        dispatcher: agent,
-        headers: { host: HOST, ...(headers as Record<string, string>) },
-      }),
   };
 }
 
