@@ -53,7 +53,7 @@ export async function createVerifiers(
         store === undefined
           ? createMemoryNonces({ maxEntries: bound.nonces, now })
           : createSharedNonces(store, now),
-      dummySecret: randomBytes(32).toString('base64url'),
+      dummySecret: `ips_${randomBytes(32).toString('base64url')}`,
     }),
   };
   const spool = createSpool({
