@@ -26,7 +26,7 @@ function naiveVerifier(): Verifier {
     fetched,
     verify: (token) => {
       const { jku = issuer.jwksUri } = decodeProtectedHeader(token);
-      const keys = createRemoteJWKSet(new URL(String(jku)), {
+      const keys = createRemoteJWKSet(new URL(jku), {
         [customFetch]: (url) => {
           fetched.push(url);
           return Promise.resolve(jwks.answer());
