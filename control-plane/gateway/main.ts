@@ -177,6 +177,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
   const risks = startRisks({ pool: ledgerPool, logger, now: () => Date.now() });
   const gateway: Gateway = {
     hosts: new Set(config.hosts),
+    origins: new Set(config.cors.origins),
     trusted: addressSet(config.trustedProxies),
     apiUrl: config.api.url,
     policies: () => snapshot.current(),
