@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { apiConfig } from '../control-plane/api/config.ts';
 import type { gatewayConfig } from '../control-plane/gateway/config.ts';
+import type { IdentityProviderConfig } from '../control-plane/identity/providers/config.ts';
 import type { inferenceServerConfig, ModelConfig } from '../inference-server/config.ts';
 import { unixUrl } from '../foundation/address.ts';
 import type { Layout } from './layout.ts';
@@ -25,12 +26,13 @@ export interface Setting {
   layout: Layout;
   secrets: Secrets;
   ports: Ports;
+  identityProviders: IdentityProviderConfig[];
 }
 
 const local = (port: number): { host: string; port: number } => ({ host: LOOPBACK, port });
 
 export function apiConfigOf(
-  { options, layout, secrets, ports }: Setting,
+  { options, layout, secrets, ports, identityProviders }: Setting,
   external: Record<string, string>,
 ): z.input<typeof apiConfig> {
   const endpoints: Record<string, string[]> = {};
@@ -54,6 +56,7 @@ export function apiConfigOf(
     snapshotKey: secrets.snapshotKey,
     internalTokenFile: secrets.internalToken,
     secretsKeyFile: secrets.secretsKey,
+    identityProviders,
     sessions: { key: secrets.sessionKey, sealKeyFile: secrets.sessionSealKey },
     intakeTokens: secrets.intakeTokens,
   };

@@ -31,6 +31,7 @@ describe('the options of npm start', () => {
       dataDir: '/home/me/.local/share/imageplane',
       cacheDir: '/home/me/.cache/imageplane',
       objects: ['/src/imageplane/examples', '/src/imageplane/models'],
+      identityProviders: undefined,
       logLevel: 'info',
       offline: false,
     });

@@ -14,6 +14,8 @@ export interface Options {
   cacheDir: string;
   /** YAML files and folders. */
   objects: string[];
+  /** File of the providers with whom people may sign in. */
+  identityProviders: string | undefined;
   logLevel: LogLevel;
   offline: boolean;
 }
@@ -67,6 +69,8 @@ export function parseOptions(argv: string[], surroundings: Surroundings): Option
     objects: (values.objects ?? [join(checkout, 'examples'), join(checkout, 'models')]).map((path) =>
       resolve(cwd, path),
     ),
+    identityProviders:
+      values['identity-providers'] === undefined ? undefined : resolve(cwd, values['identity-providers']),
     logLevel: logLevelOf(values['log-level']),
     offline: values.offline === true,
   };
@@ -74,7 +78,8 @@ export function parseOptions(argv: string[], surroundings: Surroundings): Option
 
 /** `npm start --port 1` without the dashes between gives the option to npm, which would ignore it in silence. */
 function refuseWhatNpmKept(argv: string[], env: Surroundings['env']): void {
-  for (const name of ['port', 'host', 'data-dir', 'cache-dir', 'objects', 'log-level']) {
+  const names = ['port', 'host', 'data-dir', 'cache-dir', 'objects', 'identity-providers', 'log-level'];
+  for (const name of names) {
     const kept = env[`npm_config_${name.replaceAll('-', '_')}`];
     if (kept === undefined || argv.some((argument) => argument.startsWith('-'))) continue;
     // What npm does not know it takes for a flag, and hands on the value alone.
@@ -93,6 +98,7 @@ function parse(argv: string[]) {
         'data-dir': { type: 'string' },
         'cache-dir': { type: 'string' },
         objects: { type: 'string', multiple: true },
+        'identity-providers': { type: 'string' },
         'log-level': { type: 'string' },
         offline: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -143,6 +149,8 @@ Usage: npm start -- [options]
                      Default: IMAGEPLANE_CACHE, else ${cache}.
   --objects PATH     A YAML file, or a folder of them, with tenants, services and models. May be given several times.
                      Default: examples/ and models/ of the checkout.
+  --identity-providers FILE
+                     A YAML or JSON file with the list of providers with whom people may sign in: docs/sign-in.md.
   --offline          Fetch nothing: every model must be in the cache already.
   --log-level LEVEL  ${LOG_LEVELS.join(', ')}. Default: info. debug also prints how long each phase took.
   -h, --help         This text.

@@ -4,6 +4,7 @@ import type { ModelConfig } from '../inference-server/config.ts';
 import type { Ports, Setting } from './configs.ts';
 import type { Terminal } from './console.ts';
 import { type Layout, layoutOf } from './layout.ts';
+import { loadIdentityProviders } from './identity-providers.ts';
 import { endLeftovers } from './leftovers.ts';
 import { fetchModels } from './models.ts';
 import type { Options } from './options.ts';
@@ -38,7 +39,12 @@ export interface Run {
 export async function run(given: Run): Promise<void> {
   const { terminal, now } = given;
   const startedAt = now();
-  const plan = planOf(await loadObjects(given.options.objects));
+  const objects = await loadObjects(given.options.objects);
+  const plan = planOf(objects);
+  const { identityProviders: providersFile } = given.options;
+  const tenants = objects.tenants.map(({ metadata }) => metadata.name);
+  const identityProviders =
+    providersFile === undefined ? [] : await loadIdentityProviders(providersFile, tenants);
   await findBinaries();
   const dataDir = await prepareFolder(given.options.dataDir, '--data-dir (IMAGEPLANE_DATA)', 0o700);
   const cacheDir = await prepareFolder(given.options.cacheDir, '--cache-dir (IMAGEPLANE_CACHE)', 0o755);
@@ -51,7 +57,7 @@ export async function run(given: Run): Promise<void> {
     const ended = await endLeftovers(dataDir);
     if (ended > 0) terminal.line(`Ended ${ended} processes that an earlier start had left behind.`);
     await assertPortFree(options.port, options.host);
-    const setting = await settle(options, layout, plan, given.random);
+    const setting = { ...(await settle(options, layout, plan, given.random)), identityProviders };
     await startUntilStopped({ ...given, options }, setting, plan, startedAt);
   } finally {
     lock.release();
@@ -59,7 +65,12 @@ export async function run(given: Run): Promise<void> {
 }
 
 /** Keys and ports. */
-async function settle(options: Options, layout: Layout, plan: Plan, random: () => number): Promise<Setting> {
+async function settle(
+  options: Options,
+  layout: Layout,
+  plan: Plan,
+  random: () => number,
+): Promise<Omit<Setting, 'identityProviders'>> {
   const ids = plan.inference.map(({ id }) => id);
   const secrets = await prepareSecrets(layout, ids);
   // One more than are needed, should the gateway's be among them.

@@ -3,6 +3,11 @@ import { tcpAddress } from '../../foundation/address.ts';
 import { isCidr } from '../access/addresses.ts';
 import { databaseConfig } from '../database/pool.ts';
 
+/** Exactly as a browser writes it: no path, no trailing slash, no default port, lower case; neither `*` nor `null`. */
+function isOrigin(text: string): boolean {
+  return /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
 export const gatewayConfig = z.strictObject({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
   listen: tcpAddress,
@@ -15,6 +20,19 @@ export const gatewayConfig = z.strictObject({
   trustedProxies: z
     .array(z.string().refine(isCidr, 'Expected a CIDR, such as 10.0.0.0/8 or 2001:db8::/32'))
     .default([]),
+  /** Origins whose pages may call services and the API with keys, tokens and signatures, never with cookies. */
+  cors: z
+    .strictObject({
+      origins: z
+        .array(
+          z
+            .string()
+            .refine(isOrigin, 'Expected an origin as browsers send it, such as https://app.example.com'),
+        )
+        .max(100)
+        .default([]),
+    })
+    .default({ origins: [] }),
   api: z.strictObject({ url: z.url() }),
   snapshot: z.strictObject({
     url: z.url(),
@@ -78,6 +96,10 @@ export const bound = {
   /** Silence after which an event stream, a WebSocket or a client that does not read is given up. */
   streamIdle: 600_000,
   slowReader: 120_000,
+  /** Text within these sizes is compressed: less gains nothing, more takes time from others. */
+  gzipFrom: 1024,
+  gzipTo: 1024 * 1024,
+  gzipLevel: 5,
   /** After an early refusal the rest of a body is read and thrown away, so that the client gets to the answer. */
   lingerTime: 5_000,
   lingerBytes: 128 * 1024 * 1024,

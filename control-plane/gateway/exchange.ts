@@ -6,6 +6,7 @@ import type { Logger } from '../../foundation/logger.ts';
 import type { Outbox } from '../../foundation/outbox.ts';
 import type { Authenticated, Verifiers } from './authenticate.ts';
 import type { Spool, SpooledBody, WantedBody } from './body-spool.ts';
+import type { Cors } from './cors.ts';
 import type { Caller } from './edge.ts';
 import { addressBlock } from './client-address.ts';
 import { bound } from './config.ts';
@@ -29,6 +30,8 @@ export interface SigningKey {
 /** What every request is served with. */
 export interface Gateway {
   hosts: ReadonlySet<string>;
+  /** Origins of the pages that may call from elsewhere. */
+  origins: ReadonlySet<string>;
   trusted: AddressSet;
   apiUrl: string;
   policies: () => Policies | undefined;
@@ -78,6 +81,7 @@ export interface Exchange extends Caller {
   upgrade: boolean;
   route: RouteLabel;
   host: string;
+  cors: Cors;
   target: Target;
   tenant: string;
   principal: string;

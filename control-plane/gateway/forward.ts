@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Readable, Transform } from 'node:stream';
+import { type Readable, Transform, type Writable } from 'node:stream';
+import { createGzip } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import type { RequestError } from '../../foundation/errors.ts';
+import { gzipHeaders, isCompressible } from './compress.ts';
 import { bound } from './config.ts';
 import type { SpooledBody } from './body-spool.ts';
 import type { Endpoint } from './endpoints.ts';
@@ -24,6 +26,8 @@ export interface ForwardOptions {
   timeoutMs: number;
   /** The body, when it was read to its end before. */
   spooled: SpooledBody | undefined;
+  /** Whether the client takes text compressed, and nothing speaks against it. */
+  compress: boolean;
   /** Turns the service's headers into the client's. */
   responseHeaders: (raw: string[]) => string[];
   /** Counts up as bytes pass. */
@@ -130,6 +134,8 @@ export function forward(options: ForwardOptions): Promise<ForwardResult> {
     let slowReader: NodeJS.Timeout | undefined;
     let heldBack: Buffer | undefined;
     let expected: number | undefined;
+    /** What the answer's bytes are written to. */
+    let sink: Writable = response;
 
     const settleWith = (result: ForwardResult): void => {
       clearTimeout(slowReader);
@@ -184,7 +190,13 @@ export function forward(options: ForwardOptions): Promise<ForwardResult> {
           const raw = textHeaders(started.rawHeaders);
           expected = contentLength(raw, request.method, code);
           options.onAnswer(code, expected === undefined);
-          response.writeHead(code, options.responseHeaders(raw));
+          const headers = options.responseHeaders(raw);
+          const compressible = isCompressible(request.method ?? '', code, headers);
+          if (compressible) headers.push('vary', 'accept-encoding');
+          if (compressible && options.compress) {
+            response.writeHead(code, gzipHeaders(headers));
+            sink = gzipTo(response);
+          } else response.writeHead(code, headers);
           if (expected === undefined) response.flushHeaders();
         },
         onResponseData(source, chunk) {
@@ -193,10 +205,10 @@ export function forward(options: ForwardOptions): Promise<ForwardResult> {
             heldBack = chunk;
             return;
           }
-          if (response.write(chunk)) return;
+          if (sink.write(chunk)) return;
           source.pause();
           slowReader = setTimeout(() => response.destroy(), bound.slowReader);
-          response.once('drain', () => {
+          sink.once('drain', () => {
             clearTimeout(slowReader);
             source.resume();
           });
@@ -210,7 +222,7 @@ export function forward(options: ForwardOptions): Promise<ForwardResult> {
                 return;
               }
               settleWith({ kind: 'completed', status: code });
-              response.end(heldBack);
+              sink.end(heldBack);
             },
             (error: unknown) => {
               failed(error instanceof Error ? error : new Error(String(error)));
@@ -223,6 +235,18 @@ export function forward(options: ForwardOptions): Promise<ForwardResult> {
       },
     );
   });
+}
+
+/**
+ * A compressor before the client's connection, as slow as that is. What it has not been given it cannot give away: the
+ * last bytes of the answer are held back from it as they are from the client.
+ */
+function gzipTo(response: ServerResponse): Writable {
+  const gzip = createGzip({ level: bound.gzipLevel });
+  gzip.on('error', () => response.destroy());
+  response.once('close', () => gzip.destroy());
+  gzip.pipe(response);
+  return gzip;
 }
 
 /** Bytes that the answer's body will have; undefined when it says so only by ending. */

@@ -141,6 +141,9 @@ const NOT_FROM_SERVICES = new Set([
   'set-cookie',
 ]);
 
+/** Which pages may read an answer is the gateway's to say: every service shares the cookie's origin. */
+const NOT_FROM_SERVICES_PREFIXES = ['x-imageplane-', 'access-control-'];
+
 /** What of a service's headers goes back to the client. `Set-Cookie` is the caller's part. */
 export function forwardedResponseHeaders(raw: RawHeaders): string[] {
   const declared = declaredHopByHop(raw);
@@ -148,7 +151,8 @@ export function forwardedResponseHeaders(raw: RawHeaders): string[] {
   for (const [name, value] of pairs(raw)) {
     const lower = name.toLowerCase();
     if (HOP_BY_HOP.has(lower) || NOT_FROM_SERVICES.has(lower) || declared.has(lower)) continue;
-    if (!lower.startsWith('x-imageplane-')) kept.push(name, value);
+    if (NOT_FROM_SERVICES_PREFIXES.some((prefix) => lower.startsWith(prefix))) continue;
+    kept.push(name, value);
   }
   return kept;
 }

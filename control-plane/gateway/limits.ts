@@ -7,7 +7,7 @@ import type { Outbox } from '../../foundation/outbox.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import { createMemoryLimiter, type LocalClock } from '../limits/memory-limiter.ts';
 import { createSharedLimiter } from '../limits/shared-limiter.ts';
-import { openSharedStore } from '../limits/store.ts';
+import { openSharedStore, type SharedStore } from '../limits/store.ts';
 import { renewLeases, reserve, settle } from '../quota/ledger.ts';
 import { createBulkhead } from './bulkhead.ts';
 import { bound, type GatewayConfig } from './config.ts';
@@ -18,14 +18,15 @@ import { createSpent } from './spent.ts';
 
 const SIZES = { windowMs: bound.window, maxKeys: bound.windowKeys };
 
-/** In memory for one gateway, by Valkey or Redis for more. */
+/** In memory for one gateway, by Valkey or Redis for more; the limiter closes the store. */
 export async function createLimits(
   { sharedLimits, listen }: GatewayConfig,
   clock: LocalClock,
   logger: Logger,
-): Promise<{ limiter: Limiter; views: Limiter }> {
+): Promise<{ limiter: Limiter; views: Limiter; store: SharedStore | undefined }> {
   const views = createMemoryLimiter(SIZES, clock);
-  if (sharedLimits === undefined) return { limiter: createMemoryLimiter(SIZES, clock), views };
+  if (sharedLimits === undefined)
+    return { limiter: createMemoryLimiter(SIZES, clock), views, store: undefined };
   const { url, passwordFile, gateways, name = `${hostname()}:${listen.port}` } = sharedLimits;
   const store = openSharedStore({
     url,
@@ -44,7 +45,7 @@ export async function createLimits(
     clock,
     logger,
   });
-  return { limiter, views };
+  return { limiter, views, store };
 }
 
 /** The ledger with its leases; `close` gives them back, before the outbox is closed. */

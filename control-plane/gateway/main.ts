@@ -162,7 +162,7 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
   });
   const { ledger, close: closeLedger } = createLedgerOf(config, ledgerPool, records, monotonicMs, logger);
   const clock = { nowMs: monotonicMs, wallMs: () => performance.timeOrigin + performance.now() };
-  const { limiter, views } = await createLimits(config, clock, logger);
+  const { limiter, views, store } = await createLimits(config, clock, logger);
   const snapshot = await startSnapshotClient({
     ...config.snapshot,
     publicKey,
@@ -191,11 +191,12 @@ async function start(config: GatewayConfig, logger: Logger): Promise<() => Promi
   });
   const window = (): SlidingWindow =>
     createSlidingWindow({ windowMs: bound.window, maxKeys: bound.windowKeys });
-  const { verifiers, spool, close: closeVerifiers } = await createVerifiers(config, logger);
+  const { verifiers, spool, close: closeVerifiers } = await createVerifiers(config, store, logger);
   const uses = startUseLog(recordsPool, logger);
   const risks = startRisks({ pool: ledgerPool, logger, now: () => Date.now() });
   const gateway: Gateway = {
     hosts: new Set(config.hosts),
+    origins: new Set(config.cors.origins),
     trusted: addressSet(config.trustedProxies),
     apiUrl: config.api.url,
     policies: () => snapshot.current(),

@@ -154,6 +154,11 @@ const catalogue = {
     en: 'With a browser session this request is only accepted from a page of the same origin. Behind a proxy, "trustedProxies" must name it.',
     zh: '使用浏览器会话时，此请求只能来自同源页面。若位于代理之后，请在 "trustedProxies" 中配置该代理。',
   },
+  origin_not_listed: {
+    status: 403,
+    en: 'Pages of this origin may not call from another one. An administrator of the platform can add it to "cors.origins".',
+    zh: '此来源的页面不得跨源调用。平台管理员可将其加入 "cors.origins"。',
+  },
   access_denied: {
     status: 403,
     en: '{reason} Rule: {rule}. Ask an administrator of your tenant if you need this.',

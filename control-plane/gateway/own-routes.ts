@@ -5,7 +5,7 @@ import { refusal } from './messages.ts';
 import { valuesOf } from './headers.ts';
 import { pageHeaders } from '../../foundation/page.ts';
 import { homePage } from './pages.ts';
-import type { OwnAnswer } from './respond.ts';
+import { type OwnAnswer, ownHeaders } from './respond.ts';
 
 function answer(
   exchange: Exchange,
@@ -26,7 +26,11 @@ export function wantsHtml(exchange: Exchange): boolean {
 }
 
 export function redirect(exchange: Exchange, status: 303 | 308, location: string): OwnAnswer {
-  return answer(exchange, status, '', { location, 'cache-control': 'no-store' });
+  return answer(exchange, status, '', { location, ...ownHeaders });
+}
+
+export function noContent(exchange: Exchange): OwnAnswer {
+  return answer(exchange, 204, '', ownHeaders);
 }
 
 /** Whether the sign-in page helps: a browser asks for a page of a service and has no session, or an ended one. */
@@ -60,7 +64,6 @@ export function healthz(exchange: Exchange): OwnAnswer {
 function json(exchange: Exchange, body: unknown): OwnAnswer {
   return answer(exchange, 200, JSON.stringify(body), {
     'content-type': 'application/json; charset=utf-8',
-    'x-content-type-options': 'nosniff',
-    'cache-control': 'no-store',
+    ...ownHeaders,
   });
 }

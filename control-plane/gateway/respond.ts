@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import { finished } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { header } from '../../contracts/headers.ts';
 import { errorBodyOf, RequestError } from '../../foundation/errors.ts';
+import { acceptsGzip, isCompressible } from './compress.ts';
 import { bound } from './config.ts';
 import { type Language, sentence } from './messages.ts';
 
@@ -16,6 +18,14 @@ export interface OwnAnswer {
   body: string;
 }
 
+/** Of what is no page: nothing is guessed, kept, shown in a frame, or told to where the reader goes next. */
+export const ownHeaders: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+};
+
 export function errorAnswer(error: RequestError, requestId: string, language: Language): OwnAnswer {
   const { details, headers } = error;
   const worded = new RequestError(error.status, error.code, sentence(error, language), {
@@ -26,8 +36,7 @@ export function errorAnswer(error: RequestError, requestId: string, language: La
     status: error.status,
     headers: {
       'content-type': 'application/json; charset=utf-8',
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'no-store',
+      ...ownHeaders,
       vary: 'accept-language',
       [header.requestId]: requestId,
       ...headers,
@@ -46,22 +55,38 @@ export async function send(
   answer: OwnAnswer,
   bodyIsComing = true,
 ): Promise<void> {
+  const { headers, body } = encoded(request, answer);
   const coming = bodyIsComing && isStillComing(request);
   const close = coming || (!bodyIsComing && !request.complete);
   response.writeHead(answer.status, {
-    ...answer.headers,
-    'content-length': Buffer.byteLength(answer.body),
+    ...headers,
+    ...(answer.status === 204 ? {} : { 'content-length': Buffer.byteLength(body) }),
     ...(close ? { connection: 'close' } : {}),
   });
   if (!coming) {
-    response.end(request.method === 'HEAD' ? undefined : answer.body);
+    response.end(request.method === 'HEAD' ? undefined : body);
     request.unpipe();
     request.resume();
     return;
   }
-  response.write(answer.body);
+  response.write(body);
   await linger(request);
   response.end();
+}
+
+/** The gateway's own answers hold no secret that a compressed size could give away. */
+function encoded(
+  { rawHeaders, method = '' }: IncomingMessage,
+  { status, headers, body }: OwnAnswer,
+): { headers: Record<string, string>; body: string | Buffer } {
+  const whole = { ...headers, 'content-length': String(Buffer.byteLength(body)) };
+  if (!isCompressible(method, status, Object.entries(whole).flat())) return { headers, body };
+  const vary = [headers['vary'], 'accept-encoding'].filter(Boolean).join(', ');
+  if (!acceptsGzip(rawHeaders)) return { headers: { ...headers, vary }, body };
+  return {
+    headers: { ...headers, vary, 'content-encoding': 'gzip' },
+    body: gzipSync(body, { level: bound.gzipLevel }),
+  };
 }
 
 /** Whether more of the body is to come than may be left to Node. */

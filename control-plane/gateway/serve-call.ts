@@ -5,7 +5,9 @@ import { header } from '../../contracts/headers.ts';
 import type { Admission } from './admission.ts';
 import { authRequestHeaders } from './auth-forward.ts';
 import type { Authenticated } from './authenticate.ts';
+import { mayCompress } from './compress.ts';
 import { cookiesForService, scopedSetCookie } from './cookies.ts';
+import { corsHeaders } from './cors.ts';
 import { circumstancesOf } from './demand.ts';
 import type { Endpoint } from './endpoints.ts';
 import { audit, type Exchange, type Gateway, type Outcome } from './exchange.ts';
@@ -98,8 +100,18 @@ function answerHeaders(
       if (scoped !== undefined) headers.push('set-cookie', scoped);
     }
   }
-  headers.push(header.requestId, exchange.id, ...Object.entries(admission.headers).flat());
+  headers.push(
+    ...[header.requestId, exchange.id],
+    ...Object.entries(admission.headers).flat(),
+    ...corsHeaders(exchange.cors).flat(),
+  );
   return headers;
+}
+
+/** Pages of `/auth` hold what is used once, beside what their URL says: they are left as they are. */
+function compresses({ rawHeaders }: Exchange, { authenticated }: Call): boolean {
+  if (authenticated === undefined) return false;
+  return mayCompress(rawHeaders, authenticated.via === 'session' || authenticated.via === 'basic');
 }
 
 /** Where the API answers, whose absence is no fault of the caller's services. */
@@ -164,6 +176,7 @@ export async function serveCall(
             ...connection,
             maxBodyBytes: destination.maxBodyBytes,
             spooled: exchange.spooled,
+            compress: compresses(exchange, call),
             onStart: () => {
               exchange.reachedService = true;
               if (!connection.expectsContinue || exchange.spooled !== undefined) return;

@@ -7,11 +7,12 @@ import { canonicalAddress } from '../access/addresses.ts';
 import { endSocket } from './end-socket.ts';
 import { addressBlock } from './client-address.ts';
 import { bound } from './config.ts';
+import { corsOf, withCors } from './cors.ts';
 import { type Arrival, callerOf, inspect, pathForRecords } from './edge.ts';
 import { audit, conclude, type Exchange, type Gateway, type Outcome } from './exchange.ts';
 import { hasBody } from './forward.ts';
 import { type MessageCode, refusal } from './messages.ts';
-import { healthz, home, redirect, signInHelps, toSignIn } from './own-routes.ts';
+import { healthz, home, noContent, redirect, signInHelps, toSignIn } from './own-routes.ts';
 import { errorAnswer, linger, type OwnAnswer, send, wireResponse } from './respond.ts';
 import { type Call, type Connection, serveCall } from './serve-call.ts';
 import { prepareApiCall, prepareAuthCall, prepareServiceCall } from './service.ts';
@@ -150,12 +151,14 @@ export function createGatewayServer(gateway: Gateway, tls?: SecureContextOptions
       Object.assign(exchange, { target, host });
       const route = routeOf(target);
       label = exchange.route = labelOf(route);
+      if (label === 'service' || label === 'api')
+        exchange.cors = corsOf(exchange.method, exchange.rawHeaders, gateway.origins);
       gateway.metrics.inFlight.inc({ route: label });
       try {
         const served = await serve(exchange, route);
         if (served.kind === 'call') return await serveCall(gateway, exchange, served.call, connection);
         const { refusedWith: code } = exchange;
-        await reply(served.answer);
+        await reply(withCors(served.answer, exchange.cors));
         return { status: served.answer.status, ...(code === undefined ? {} : { code }) };
       } finally {
         gateway.metrics.inFlight.dec({ route: label });
@@ -179,11 +182,14 @@ export function createGatewayServer(gateway: Gateway, tls?: SecureContextOptions
       await reply(answer);
       return { status: answer.status };
     }
-    await reply(errorAnswer(error, exchange.id, exchange.language));
+    await reply(withCors(errorAnswer(error, exchange.id, exchange.language), exchange.cors));
     return outcome;
   }
 
   async function serve(exchange: Exchange, route: Route): Promise<Served> {
+    if (exchange.cors.kind === 'refused') throw refusal('origin_not_listed');
+    // Browsers show no credential with it: whether the request itself is allowed, it will say.
+    if (exchange.cors.kind === 'preflight') return { kind: 'own', answer: noContent(exchange) };
     switch (route.kind) {
       case 'service':
         return { kind: 'call', call: await prepareServiceCall(gateway, exchange, route) };
@@ -267,6 +273,7 @@ function begin(gateway: Gateway, request: IncomingMessage, upgrade: boolean): Ex
     upgrade,
     route: 'none',
     host: '',
+    cors: { kind: 'off' },
     target: NO_TARGET,
     tenant: '',
     principal: '',

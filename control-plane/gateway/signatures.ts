@@ -32,7 +32,7 @@ interface SignatureVerifierOptions {
   /** Opens signing secrets; absent, nobody can sign. */
   wrapper: Wrapper | undefined;
   nonces: NonceStore;
-  /** Stands in for the secret of a key that does not exist, so that looking for one takes as long. */
+  /** Stands in for the secret of a key that does not exist, so that looking for one takes as long; of the same form. */
   dummySecret: string;
 }
 
@@ -47,8 +47,12 @@ export function createSignatureVerifier({
   nonces,
   dummySecret,
 }: SignatureVerifierOptions): SignatureVerifier {
+  const wrappedDummy = wrapper?.wrap(dummySecret, '') ?? '';
+
   function secretOf(key: KnownKey | undefined): string | undefined {
-    return key?.signingSecret === undefined ? undefined : wrapper?.unwrap(key.signingSecret, key.id);
+    if (key?.signingSecret !== undefined) return wrapper?.unwrap(key.signingSecret, key.id);
+    wrapper?.unwrap(wrappedDummy, '');
+    return undefined;
   }
 
   async function matches(signed: SignedRequest, target: SignedTarget, secret: string): Promise<boolean> {

@@ -6,8 +6,9 @@ import { v4 } from 'uuid';
 import { routeTo } from '../../foundation/address.ts';
 import { readSecret } from '../../foundation/config.ts';
 import type { Logger } from '../../foundation/logger.ts';
-import { createMemoryNonces } from '../identity/signing/nonces.ts';
+import { createMemoryNonces, createSharedNonces } from '../identity/signing/nonces.ts';
 import { createWrapper } from '../identity/signing/wrap.ts';
+import type { SharedStore } from '../limits/store.ts';
 import type { Verifiers } from './authenticate.ts';
 import { askApi, createBasicVerifier } from './basic.ts';
 import { createSpool, type Spool } from './body-spool.ts';
@@ -15,9 +16,10 @@ import { bound, type GatewayConfig } from './config.ts';
 import { createSignatureVerifier } from './signatures.ts';
 import { createTokenVerifier } from './tokens.ts';
 
-/** What credentials are checked with, as the configuration says. */
+/** What credentials are checked with, as the configuration says; with a store, nonces are shared by it. */
 export async function createVerifiers(
   config: GatewayConfig,
+  store: SharedStore | undefined,
   logger: Logger,
 ): Promise<{ verifiers: Verifiers; spool: Spool; close: () => Promise<void> }> {
   const { secretsKeyFile, snapshot } = config;
@@ -47,8 +49,11 @@ export async function createVerifiers(
         secretsKeyFile === undefined
           ? undefined
           : createWrapper(await readSecret(secretsKeyFile), 'signing-secret', randomBytes),
-      nonces: createMemoryNonces({ maxEntries: bound.nonces, now }),
-      dummySecret: randomBytes(32).toString('base64url'),
+      nonces:
+        store === undefined
+          ? createMemoryNonces({ maxEntries: bound.nonces, now })
+          : createSharedNonces(store, now),
+      dummySecret: `ips_${randomBytes(32).toString('base64url')}`,
     }),
   };
   const spool = createSpool({

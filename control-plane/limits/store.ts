@@ -9,6 +9,8 @@ export interface SharedStore {
   load(texts: readonly string[]): Promise<void>;
   /** @throws when it gave no answer in time; nobody knows then whether it ran. */
   script(text: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /** Called whenever there is a connection; at once if there is one. */
+  onReady(listener: () => void): void;
   /** Called when the connection is lost: another server may answer next. */
   onLost(listener: () => void): void;
   close(): void;
@@ -56,6 +58,10 @@ export function openSharedStore(options: {
         if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
         return within(client.eval(text, keys.length, ...all), timeoutMs);
       }
+    },
+    onReady(listener) {
+      client.on('ready', listener);
+      if (client.status === 'ready') listener();
     },
     onLost(listener) {
       client.on('close', listener);

@@ -114,11 +114,15 @@ describe('the edge', () => {
     assert.equal(foreign.code, 'service_not_found');
     assert.deepEqual(foreign, missing);
     assert.deepEqual(foreign, own);
-    await client.delivered();
-    const { rows } = await world.db.query<{ rule: string }>(
-      "SELECT rule FROM imageplane.audit_record WHERE resource = 'service:burp/cutout' AND principal = 'ada'",
-    );
-    assert.deepEqual(rows, [{ rule: 'tenant-isolation' }]);
+    // A refusal is recorded after it is answered.
+    const rules = async (): Promise<string[]> => {
+      const { rows } = await world.db.query<{ rule: string }>(
+        "SELECT rule FROM imageplane.audit_record WHERE resource = 'service:burp/cutout' AND principal = 'ada'",
+      );
+      return rows.map(({ rule }) => rule);
+    };
+    await until('it is recorded', async () => (await rules()).length > 0);
+    assert.deepEqual(await rules(), ['tenant-isolation']);
   });
 
   it('holds to the roles and the addresses of a tenant', async () => {

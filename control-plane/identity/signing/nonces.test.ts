@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createMemoryNonces, createSharedNonces, type SetIfAbsent } from './nonces.ts';
+import { createMemoryNonces, createSharedNonces, type SharedNonceStore } from './nonces.ts';
 
 const at = (seconds: number): Date => new Date(seconds * 1000);
 
@@ -25,21 +25,47 @@ describe('nonces in memory', () => {
 });
 
 describe('shared nonces', () => {
-  const remember = (client: SetIfAbsent): Promise<string> =>
-    createSharedNonces(client, { timeoutMs: 20, now: () => at(100) }).remember('a', at(90), at(390));
+  it('are unknown when the store fails, does not know its run, or answers something else', async () => {
+    const remember = (store: Partial<SharedNonceStore>): Promise<string> =>
+      createSharedNonces(
+        {
+          run: () => Promise.resolve('r1'),
+          script: () => Promise.resolve('fresh'),
+          onReady: () => undefined,
+          onLost: () => undefined,
+          ...store,
+        },
+        () => at(100),
+      ).remember('a', at(90), at(390));
+    assert.equal(await remember({}), 'fresh');
+    assert.equal(await remember({ script: () => Promise.resolve('replayed') }), 'replayed');
+    assert.equal(await remember({ script: () => Promise.resolve(null) }), 'unknown');
+    assert.equal(await remember({ script: () => Promise.reject(new Error('gone')) }), 'unknown');
+    assert.equal(await remember({ run: () => Promise.reject(new Error('gone')) }), 'unknown');
+  });
 
-  it('are one atomic command, and unknown when it fails or is late', async () => {
-    const asked: unknown[] = [];
-    const answer = await remember({
-      set: (...given) => {
-        asked.push(given.slice(1));
-        return Promise.resolve('OK');
+  it('belong to the run of the server that answered last', async () => {
+    const runs = ['r1', 'r2'];
+    const keys: (string | undefined)[] = [];
+    let lost = (): void => undefined;
+    const nonces = createSharedNonces(
+      {
+        run: () => Promise.resolve(runs.shift() ?? ''),
+        script: (_text, [since]) => {
+          keys.push(since);
+          return Promise.resolve('fresh');
+        },
+        onReady: () => undefined,
+        onLost: (listener) => {
+          lost = listener;
+        },
       },
-    });
-    assert.equal(answer, 'fresh');
-    assert.deepEqual(asked, [['1', 'PX', 290_000, 'NX']]);
-    assert.equal(await remember({ set: () => Promise.resolve(null) }), 'replayed');
-    assert.equal(await remember({ set: () => Promise.reject(new Error('gone')) }), 'unknown');
-    assert.equal(await remember({ set: () => new Promise(() => undefined) }), 'unknown');
+      () => at(100),
+    );
+    await nonces.remember('a', at(90), at(390));
+    await nonces.remember('b', at(90), at(390));
+    lost();
+    await nonces.remember('c', at(90), at(390));
+    assert.deepEqual(keys, ['{ip}:nonces:r1', '{ip}:nonces:r1', '{ip}:nonces:r2']);
   });
 });

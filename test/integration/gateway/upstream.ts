@@ -51,6 +51,18 @@ export async function startUpstream(): Promise<Upstream> {
         'service-worker-allowed': '/',
       });
       response.end('<h1>page</h1>');
+    } else if (path === '/text') {
+      const { searchParams } = new URL(request.url ?? '/', 'http://service');
+      const body = 'text that grows smaller, '.repeat(Math.ceil(Number(searchParams.get('bytes')) / 25));
+      response.writeHead(200, {
+        'content-type': searchParams.get('type') ?? 'application/json',
+        'content-length': body.length,
+        etag: '"1"',
+        'access-control-allow-origin': '*',
+        'access-control-allow-credentials': 'true',
+        ...Object.fromEntries([...searchParams].filter(([name]) => !['bytes', 'type'].includes(name))),
+      });
+      response.end(body);
     } else if (path === '/moved') response.writeHead(302, { location: '/page' }).end();
     else if (path === '/upload-echo') request.pipe(response);
     else request.once('end', () => response.end(`echo ${request.method ?? ''} ${request.url ?? ''}`));
