@@ -1,5 +1,5 @@
 import express, { type Express, type RequestHandler } from 'express';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import { errorHandler } from '../../foundation/http.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import { databaseErrors } from './database-errors.ts';
@@ -53,8 +53,8 @@ export function createPublicApi(
   auth(app);
   app.use('/api/v1', authenticate);
   for (const routes of subjects) routes(app, context);
-  app.use((request) => {
-    throw new RequestError(404, 'not_found', `There is nothing at ${request.method} ${request.path}.`);
+  app.use(() => {
+    throw refusal('not_found');
   });
   app.use(databaseErrors);
   app.use(errorHandler(logger));

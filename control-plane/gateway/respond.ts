@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import { finished } from 'node:stream';
 import { header } from '../../contracts/headers.ts';
-import { errorBodyOf, RequestError } from '../../foundation/errors.ts';
+import { errorBodyOf, type RequestError } from '../../foundation/errors.ts';
 import { bound } from './config.ts';
-import { type Language, sentence } from './messages.ts';
+import type { Language } from './messages.ts';
 
 /** A body up to this size is not worth closing the connection for: Node reads the rest of it by itself. */
 const SMALL_BODY = 64 * 1024;
@@ -17,11 +17,8 @@ export interface OwnAnswer {
 }
 
 export function errorAnswer(error: RequestError, requestId: string, language: Language): OwnAnswer {
-  const { details, headers } = error;
-  const worded = new RequestError(error.status, error.code, sentence(error, language), {
-    ...(details === undefined ? {} : { details }),
-  });
-  const body = JSON.stringify(errorBodyOf(worded, requestId));
+  const { headers } = error;
+  const body = JSON.stringify(errorBodyOf(error, { requestId, language }));
   return {
     status: error.status,
     headers: {

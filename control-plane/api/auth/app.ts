@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
-import { toRequestError } from '../../../foundation/errors.ts';
-import { sendError } from '../../../foundation/http.ts';
+import { sentence, toRequestError } from '../../../foundation/errors.ts';
+import { readerOf, sendError } from '../../../foundation/http.ts';
 import { pageHeaders } from '../../../foundation/page.ts';
 import { databaseErrors } from '../database-errors.ts';
 import { type AuthContext, type AuthRoutes, clientOf } from './context.ts';
@@ -12,7 +12,6 @@ import { providerRoutes } from './providers.ts';
 import { safeNext } from './next.ts';
 import { formBody, formInvalid, signInRoutes } from './sign-in.ts';
 import { giveToken } from './token.ts';
-import { sentence } from './words.ts';
 
 /** For programs: no cookie, no page. */
 const tokenRoutes: AuthRoutes = (app, { db, sessions: { key }, surroundings }) => {
@@ -53,7 +52,7 @@ function pageErrors({ providers, logger }: AuthContext): ErrorRequestHandler {
     const isPage =
       !['/token', '/refresh'].includes(request.path) && request.accepts(['html', 'json']) === 'html';
     if (!isPage || error.code.startsWith('assertion_')) {
-      sendError(response, error);
+      sendError(response, error, readerOf(request));
       return;
     }
     const { language } = clientOf(request);

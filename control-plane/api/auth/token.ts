@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ACCESS_TOKEN_SECONDS, signAccessToken } from '../../../contracts/access-token.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { appendAuditIn } from '../../audit/record.ts';
 import type { Database } from '../../database/schema.ts';
 import {
@@ -49,12 +49,7 @@ export async function giveToken(
   context: TokenContext,
 ): Promise<TokenAnswer> {
   const parsed = tokenRequest.safeParse(form);
-  if (!parsed.success)
-    throw new RequestError(
-      400,
-      'invalid_request',
-      'Send grant_type=client_credentials with client_id and client_secret, or grant_type=refresh_token with refresh_token, as a form.',
-    );
+  if (!parsed.success) throw refusal('invalid_request');
   return parsed.data.grant_type === 'client_credentials'
     ? begin(parsed.data.client_id, parsed.data.client_secret, clientIp, context)
     : refresh(parsed.data.refresh_token, clientIp, context);
@@ -73,11 +68,7 @@ async function begin(
     holder?.principal.kind !== 'application' ||
     ![`ipk_${holder.keyId}`, holder.principal.id].includes(clientId)
   )
-    throw new RequestError(
-      401,
-      'invalid_client',
-      'The client is unknown, its secret is wrong, or its key has ended. client_id is the key id or the application id, client_secret the whole API key.',
-    );
+    throw refusal('invalid_client');
   const end = new Date(now.getTime() + FAMILY_SECONDS * 1000);
   const expiresAt = holder.expiresAt !== null && holder.expiresAt < end ? holder.expiresAt : end;
   const family: TokenFamily = { id: surroundings.newId(), expiresAt };
@@ -109,12 +100,7 @@ async function refresh(token: string, clientIp: string, context: TokenContext): 
       });
     return undefined;
   });
-  if (answer === undefined)
-    throw new RequestError(
-      401,
-      'invalid_grant',
-      'The refresh token is unknown, has expired, or was used before. Sign in again with the client id and secret.',
-    );
+  if (answer === undefined) throw refusal('invalid_grant');
   return answer;
 }
 

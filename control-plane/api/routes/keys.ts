@@ -1,9 +1,8 @@
 import express, { type Request } from 'express';
 import { z } from 'zod';
 import { role } from '../../../contracts/principal.ts';
-import { RequestError } from '../../../foundation/errors.ts';
-import { canGrant } from '../../access/grant.ts';
 import { listKeys } from '../../identity/store.ts';
+import { demandGrantable } from '../accounts.ts';
 import { callerOf } from '../authenticate.ts';
 import { issueKey, withdrawKey } from '../keys.ts';
 import { demand, parse, type Routes } from './support.ts';
@@ -26,12 +25,7 @@ export const keyRoutes: Routes = (app, { db, surroundings }) => {
     const caller = callerOf(request).principal;
     demand(caller, 'keys:manage', 'key');
     const wanted = parse(newKey, request.body);
-    if (!canGrant(caller.role, wanted.role, caller.actions))
-      throw new RequestError(
-        403,
-        'grant_exceeds_own',
-        `The role ${wanted.role} may do more than yours, ${caller.role}. Ask somebody who holds it.`,
-      );
+    demandGrantable(caller, wanted.role);
     response.status(201).json(await issueKey(db, caller, wanted, surroundings));
   });
 

@@ -1,6 +1,6 @@
 import express, { type Request } from 'express';
 import { z } from 'zod';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { listAdjustments, readBalances } from '../../quota/adjustments.ts';
 import { readBounds } from '../../quota/bounds.ts';
 import { periods } from '../../quota/units.ts';
@@ -128,8 +128,7 @@ export const quotaRoutes: Routes = (app, { db, tenants, surroundings }) => {
         demand(caller, 'platform:manage', 'api');
         const { rule } = decisionFor(caller, 'platform:manage', 'api');
         const { tenant } = request.params;
-        if (!Object.hasOwn(tenants, tenant))
-          throw new RequestError(404, 'tenant_not_found', `There is no tenant ${tenant}.`);
+        if (!Object.hasOwn(tenants, tenant)) throw refusal('tenant_not_found', { tenant });
         const wanted =
           kind === 'grant'
             ? parse(tenantGrantBody, request.body)

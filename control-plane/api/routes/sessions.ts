@@ -1,7 +1,7 @@
 import express, { type Request } from 'express';
 import { z } from 'zod';
 import type { Principal } from '../../../contracts/principal.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { listSessions } from '../../identity/sessions.ts';
 import { callerOf } from '../authenticate.ts';
 import { endAllSessions, endOneSession } from '../sessions.ts';
@@ -32,11 +32,7 @@ export const sessionRoutes: Routes = (app, { db, surroundings }) => {
     const all = mayAll(caller);
     const which = { id: request.params.id, principal: all ? undefined : caller.id };
     if (!(await endOneSession(db, actorOf(caller, !all), which, surroundings)))
-      throw new RequestError(
-        404,
-        'session_not_found',
-        'There is no such session in force that you may end. GET /api/v1/sessions lists those that you may.',
-      );
+      throw refusal('session_not_found');
     response.status(204).end();
   });
 
@@ -46,7 +42,7 @@ export const sessionRoutes: Routes = (app, { db, surroundings }) => {
     const own = principal === caller.id;
     if (!own) demand(caller, 'members:manage', 'api');
     if (!(await endAllSessions(db, actorOf(caller, own), principal, surroundings)))
-      throw new RequestError(404, 'principal_not_found', `Your tenant has no principal ${principal}.`);
+      throw refusal('principal_not_found', { principal });
     response.status(204).end();
   });
 };
