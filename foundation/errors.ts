@@ -34,10 +34,9 @@ type IsUnion<T, U = T> = T extends U ? ([U] extends [T] ? false : true) : never;
 type DetailsOf<C extends ErrorCode> =
   IsUnion<C> extends true ? Details : Record<DetailNames<C>, unknown> & Details;
 type Rest = [headers?: Record<string, string>, cause?: unknown];
-type Extra<C extends ErrorCode> =
-  Record<never, never> extends DetailsOf<C>
-    ? [details?: DetailsOf<C>, ...Rest]
-    : [details: DetailsOf<C>, ...Rest];
+type Extra<C extends ErrorCode> = [DetailNames<C>] extends [never]
+  ? [details?: DetailsOf<C>, ...Rest]
+  : [details: DetailsOf<C>, ...Rest];
 
 /**
  * The refusal of that code, for `throw`. Its details fill the sentence and are given to the client; one that is words

@@ -89,25 +89,21 @@ const FORMATS: Readonly<Record<string, Localized>> = {
 
 const OTHER: Localized = { en: 'of another form', zh: '其他形式' };
 
+const typed = (name: string): Localized => TYPES[name] ?? OTHER;
+const formatted = (name: string): Localized => FORMATS[name] ?? OTHER;
+
 function allowedBy(issue: Issue): Localized {
   switch (issue.code) {
     case 'invalid_type':
-      return TYPES[issue.expected] ?? OTHER;
+      return typed(issue.expected);
     case 'too_small':
     case 'too_big':
       return bounds(issue);
-    case 'invalid_value': {
-      const values = issue.values.slice(0, SHOWN_VALUES).map(String);
-      const more = issue.values.length > SHOWN_VALUES ? ', …' : '';
-      return {
-        en: `${values.length > 1 ? 'one of ' : ''}${values.join(', ')}${more}`,
-        zh: `${values.length > 1 ? '以下之一：' : ' '}${values.join('、')}${more === '' ? '' : '……'}`,
-      };
-    }
+    case 'invalid_value':
+      return oneOf(issue.values.map(String));
     case 'invalid_format':
-      return own(issue.message) ?? FORMATS[issue.format] ?? OTHER;
+      return own(issue.message) ?? formatted(issue.format);
     case 'not_multiple_of':
-      return { en: `a multiple of ${issue.divisor}`, zh: ` ${issue.divisor} 的倍数` };
     case 'unrecognized_keys':
     case 'invalid_union':
     case 'invalid_key':
@@ -115,6 +111,16 @@ function allowedBy(issue: Issue): Localized {
     case 'custom':
       return own(issue.message) ?? OTHER;
   }
+}
+
+function oneOf(values: readonly string[]): Localized {
+  if (values.length === 1) return { en: values.join(), zh: ` ${values.join()}` };
+  const shownValues = values.slice(0, SHOWN_VALUES);
+  const cut = values.length > SHOWN_VALUES;
+  return {
+    en: `one of ${shownValues.join(', ')}${cut ? ', …' : ''}`,
+    zh: `以下之一：${shownValues.join('、')}${cut ? '……' : ''}`,
+  };
 }
 
 function own(message: string): Localized | undefined {

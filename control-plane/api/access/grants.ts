@@ -122,8 +122,13 @@ export async function withdrawGrant(
   });
 }
 
+interface GrantView extends Omit<StoredGrant, 'conditions' | 'expiresAt'> {
+  conditions?: Conditions;
+  expiresAt?: Date;
+}
+
 /** As a client sees it. */
-export function grantView({ conditions, expiresAt, ...grant }: StoredGrant): object {
+export function grantView({ conditions, expiresAt, ...grant }: StoredGrant): GrantView {
   return {
     ...grant,
     ...(conditions === null ? {} : { conditions }),

@@ -11,11 +11,11 @@ import { failurePage, signInPage } from './pages.ts';
 import { providerRoutes } from './providers.ts';
 import { safeNext } from './next.ts';
 import { formBody, formInvalid, signInRoutes } from './sign-in.ts';
-import { giveToken } from './token.ts';
+import { giveToken, tokenOperation } from './token.ts';
 
 /** For programs: no cookie, no page. */
 const tokenRoutes: AuthRoutes = (app, { db, sessions: { key }, surroundings }) => {
-  app.post('/auth/token', formBody, async (request, response) => {
+  app[tokenOperation.method](tokenOperation.path, formBody, async (request, response) => {
     const answer = await giveToken(request.body, clientOf(request).address, { db, key, surroundings });
     response.set('cache-control', 'no-store').json(answer);
   });

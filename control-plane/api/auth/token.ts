@@ -13,6 +13,7 @@ import {
 } from '../../identity/applications/tokens.ts';
 import type { SessionKey } from '../../identity/sessions.ts';
 import type { Surroundings } from '../keys.ts';
+import type { Described } from '../operation.ts';
 
 const FAMILY_SECONDS = 30 * 86_400;
 
@@ -32,12 +33,31 @@ const tokenRequest = z.discriminatedUnion('grant_type', [
   z.object({ grant_type: z.literal('refresh_token'), refresh_token: z.string().min(1).max(200) }),
 ]);
 
-export interface TokenAnswer {
-  access_token: string;
-  token_type: 'Bearer';
-  expires_in: number;
-  refresh_token: string;
-}
+const tokenAnswer = z
+  .strictObject({
+    access_token: z.string(),
+    token_type: z.literal('Bearer'),
+    expires_in: z.int().describe('Seconds'),
+    refresh_token: z.string().describe('Works once, and gives the next'),
+  })
+  .meta({ id: 'TokenAnswer' });
+export type TokenAnswer = z.infer<typeof tokenAnswer>;
+
+/** The one operation that is not under `/api/v1`, and needs no credential besides what is in its form. */
+export const tokenOperation = {
+  method: 'post',
+  path: '/auth/token',
+  subject: 'identity',
+  summary: {
+    en: "Gives an access token for an application's key, or for the refresh token given last",
+    zh: '用应用的密钥或最近的刷新令牌换取访问令牌',
+  },
+  access: { decided: 'by-credential' },
+  body: tokenRequest,
+  encoding: 'form',
+  answers: { 200: tokenAnswer },
+  errors: ['invalid_request', 'invalid_client', 'invalid_grant'],
+} as const satisfies Described;
 
 /**
  * Gives a token for an application's key, or for the refresh token given last, which is then used up.

@@ -1,4 +1,3 @@
-import type { Express } from 'express';
 import type { z } from 'zod';
 import type { AssertionClaims } from '../../../contracts/assertion.ts';
 import type { Snapshot } from '../../../contracts/snapshot.ts';
@@ -30,9 +29,6 @@ export interface BaseContext {
   surroundings: Surroundings;
   identity: IdentityTools;
 }
-
-/** One file of `routes/` adds the routes of one subject. */
-export type Routes = (app: Express, context: ApiContext) => void;
 
 /** Where, when and how was judged by the gateway, before the request came here. What is left is the key's scopes. */
 function fromGateway({ actions }: Caller): AccessContext {
