@@ -85,11 +85,12 @@ describe('riskOf', () => {
   });
 
   it('remembers 32 places at most, and can be written down whatever was seen', () => {
+    const hash = fc.stringMatching(/^[0-9a-f]{16}$/);
     const observations = fc.array(
       fc.record({
         at: fc.integer({ min: 0, max: 400 }).map((day) => START + day * DAY),
-        network: fc.string(),
-        device: fc.string(),
+        network: hash,
+        device: hash,
         night: fc.boolean(),
         secondFactor: fc.boolean(),
       }),
@@ -104,6 +105,10 @@ describe('riskOf', () => {
         assert.ok(score >= 0 && score <= 100);
       }),
     );
+  });
+
+  it('is not read from habits whose places are no hashes', () => {
+    assert.equal(profile.safeParse(settled()).success, false);
   });
 });
 

@@ -21,8 +21,9 @@ export function nightOf(timeZone: string): RiskRules['isNight'] {
   };
 }
 
+/** By hash: no name of a property that every object has, such as `__proto__`. */
 const seen = z.record(
-  z.string(),
+  z.string().regex(/^[0-9a-f]{16}$/),
   z.strictObject({
     /** Milliseconds since the epoch. */
     first: z.number(),

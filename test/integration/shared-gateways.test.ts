@@ -136,6 +136,8 @@ describe('two gateways with one Redis', { concurrency: false }, () => {
     await until('10,000 were sent', () => sent >= 10_000, 120_000);
     over = true;
     await Promise.all(workers);
+    // A request is logged when all is over, after its client has the answer.
+    await until('all are in the logs', () => admissions().length >= (statuses['200'] ?? 0));
     const all = admissions();
     t.diagnostic(
       `${sent} requests in ${Math.round((Date.now() - began) / 1000)} s, answered ${JSON.stringify(statuses)}; ` +
