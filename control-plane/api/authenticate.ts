@@ -10,7 +10,8 @@ import { header } from '../../contracts/headers.ts';
 import { refusal, type RequestError } from '../../foundation/errors.ts';
 import type { ReplayCache } from '../../foundation/replay-cache.ts';
 
-const claimsOf = new WeakMap<Request, AssertionClaims>();
+/** What `requireAssertion` found out. */
+export const claimsOf = new WeakMap<Request, AssertionClaims>();
 
 /** Every request comes through the gateway, which says who makes it; without its word nothing is answered. */
 export function requireAssertion(
