@@ -186,6 +186,24 @@ function parametersOf(schema: z.ZodType | undefined, place: 'path' | 'query', co
   }));
 }
 
+/** As it goes over the wire, whole: without references. */
+export function wireSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
+  const components: Json = {};
+  const resolved = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(resolved);
+    if (typeof value !== 'object' || value === null) return value;
+    const { $ref, ...rest } = value as Json;
+    const target = typeof $ref === 'string' ? components[$ref.split('/').at(-1) ?? ''] : undefined;
+    return Object.fromEntries(
+      Object.entries({ ...(target as Json | undefined), ...rest }).map(([name, one]) => [
+        name,
+        resolved(one),
+      ]),
+    );
+  };
+  return resolved(schemaOf(schema, io, components)) as Json;
+}
+
 /** Schemas with an id go to `components`; one id is one schema. */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output', components: Json): Json {
   const made = z.toJSONSchema(schema, { io, target: 'draft-2020-12', override: plain }) as Json;
