@@ -66,6 +66,6 @@ async function fetchOne(
     });
   } catch (error) {
     signal.throwIfAborted();
-    throw new UsageError(`The model ${model.name} cannot be had. ${messageOf(error)}`);
+    throw new UsageError(`The model ${model.name} could not be fetched. ${messageOf(error)}`);
   }
 }

@@ -3,11 +3,19 @@ import { STATUS_CODES } from 'node:http';
 import { finished } from 'node:stream';
 import { header } from '../../contracts/headers.ts';
 import { errorBodyOf, type RequestError } from '../../foundation/errors.ts';
+import { pageHeaders } from '../../foundation/page.ts';
 import { bound } from './config.ts';
 import type { Language } from './messages.ts';
+import { errorPage } from './pages.ts';
 
 /** A body up to this size is not worth closing the connection for: Node reads the rest of it by itself. */
 const SMALL_BODY = 64 * 1024;
+
+const JSON_HEADERS = {
+  'content-type': 'application/json; charset=utf-8',
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+};
 
 /** An answer of the gateway itself, complete. */
 export interface OwnAnswer {
@@ -16,20 +24,20 @@ export interface OwnAnswer {
   body: string;
 }
 
-export function errorAnswer(error: RequestError, requestId: string, language: Language): OwnAnswer {
-  const { headers } = error;
-  const body = JSON.stringify(errorBodyOf(error, { requestId, language }));
+/** @param page - whether a person reads it: then it is a page that says the same */
+export function errorAnswer(
+  error: RequestError,
+  requestId: string,
+  language: Language,
+  page = false,
+): OwnAnswer {
+  const own = page ? pageHeaders : JSON_HEADERS;
   return {
     status: error.status,
-    headers: {
-      'content-type': 'application/json; charset=utf-8',
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'no-store',
-      vary: 'accept-language',
-      [header.requestId]: requestId,
-      ...headers,
-    },
-    body,
+    headers: { ...own, vary: 'accept, accept-language', [header.requestId]: requestId, ...error.headers },
+    body: page
+      ? errorPage(error, requestId, language)
+      : JSON.stringify(errorBodyOf(error, { requestId, language })),
   };
 }
 

@@ -7,7 +7,7 @@ import { bound } from './config.ts';
 import { type Arrival, callerOf, inspect, pathForRecords } from './edge.ts';
 import { audit, conclude, type Exchange, type Gateway, type Outcome } from './exchange.ts';
 import { type MessageCode, refusal } from './messages.ts';
-import { healthz, home, redirect, signInHelps, toSignIn } from './own-routes.ts';
+import { healthz, home, redirect, signInHelps, toSignIn, wantsPage } from './own-routes.ts';
 import { errorAnswer, linger, type OwnAnswer, send, wireResponse } from './respond.ts';
 import { type Call, type Connection, serveCall } from './serve-call.ts';
 import { prepareApiCall, prepareAuthCall, prepareServiceCall } from './service.ts';
@@ -150,7 +150,7 @@ export function createGatewayServer(gateway: Gateway): GatewayServer {
       await reply(answer);
       return { status: answer.status };
     }
-    await reply(errorAnswer(error, exchange.id, exchange.language));
+    await reply(errorAnswer(error, exchange.id, exchange.language, wantsPage(exchange)));
     return outcome;
   }
 
