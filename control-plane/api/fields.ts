@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { role } from '../../contracts/principal.ts';
 import { expected } from '../../foundation/field-problems.ts';
 import { canonicalAddress, isCidr } from '../access/addresses.ts';
 import { periods, scopes } from '../quota/units.ts';
@@ -48,7 +47,6 @@ export const pageSize = (most: number, usual: number): z.ZodType<number> =>
 export const time = z.iso.datetime();
 export const maybeTime = time.nullable();
 export const made = z.strictObject({ id: z.string() });
-export const roleName = role;
 export const period = z.enum(periods);
 export const scope = z.enum(scopes);
 export const amount = z.number().nonnegative();

@@ -20,7 +20,7 @@ interface Schema {
   anyOf?: Schema[];
   oneOf?: Schema[];
   enum?: unknown[];
-  const?: unknown;
+  const?: string | number | boolean;
   format?: string;
   default?: unknown;
   description?: string;
@@ -78,7 +78,7 @@ function whoMay(access: Access): string {
 
 function fieldTable(title: string, schema: z.ZodType | undefined, io: 'input' | 'output'): string[] {
   if (schema === undefined) return [];
-  const rows = rowsOf(wireSchema(schema, io) as Schema, '', io);
+  const rows = rowsOf(wireSchema(schema, io), '', io);
   return rows.length === 0 ? [] : [`${title}:`, table(['Field', 'Type', 'Meaning'], rows)];
 }
 

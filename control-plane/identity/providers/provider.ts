@@ -1,4 +1,4 @@
-import { RequestError, refusal } from '../../../foundation/errors.ts';
+import { refusal, type RequestError } from '../../../foundation/errors.ts';
 
 /** What a provider says of a person. */
 export interface Profile {
