@@ -5,7 +5,7 @@ export const errorBody = z.strictObject({
   error: z.strictObject({
     code: z.string().regex(/^[a-z][a-z0-9_]*$/),
     message: z.string(),
-    requestId: z.string().optional(),
+    requestId: z.string(),
     /** What a program may want to know besides the code: a limit, a field, a time. */
     details: z.record(z.string(), z.unknown()).optional(),
   }),

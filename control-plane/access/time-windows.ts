@@ -1,3 +1,4 @@
+import type { Localized } from '../../foundation/language.ts';
 import type { Conditions } from '../../contracts/access.ts';
 
 type Window = NonNullable<Conditions['timeWindows']>[number];
@@ -65,11 +66,25 @@ export function weekClock(timeZone: string): WeekClock | undefined {
 }
 
 /** What is wrong with a window, in a few words; undefined when nothing is. */
-export function windowProblem({ from, to, timeZone }: Window): string | undefined {
-  if (Number.isNaN(minutesOf(from)) || from === '24:00') return 'from must be HH:MM, from 00:00 to 23:59';
-  if (Number.isNaN(minutesOf(to))) return 'to must be HH:MM, from 00:00 to 24:00';
-  if (from === to) return 'from and to are the same minute';
-  return weekClock(timeZone) === undefined ? `there is no time zone ${timeZone}` : undefined;
+export function windowProblem({ from, to, timeZone }: Window): Localized | undefined {
+  if (Number.isNaN(minutesOf(from)) || from === '24:00')
+    return {
+      en: 'a window with a from of HH:MM, 00:00 to 23:59',
+      zh: '时段，其 from 为 HH:MM（00:00 至 23:59）',
+    };
+  if (Number.isNaN(minutesOf(to)))
+    return {
+      en: 'a window with a to of HH:MM, 00:00 to 24:00',
+      zh: '时段，其 to 为 HH:MM（00:00 至 24:00）',
+    };
+  if (from === to)
+    return { en: 'a window whose from and to are not the same minute', zh: '起止时间不同的时段' };
+  return weekClock(timeZone) === undefined
+    ? {
+        en: 'a window with a known time zone, such as Asia/Shanghai',
+        zh: '时区有效的时段，例如 Asia/Shanghai',
+      }
+    : undefined;
 }
 
 function compileWindow(window: Window): TimeWindows {

@@ -1,6 +1,7 @@
 import type { Principal, Role } from '../../contracts/principal.ts';
 import type { Snapshot } from '../../contracts/snapshot.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
+import type { Localized } from '../../foundation/language.ts';
 import { canGrant } from '../access/grant.ts';
 import { appendAuditIn } from '../audit/record.ts';
 import type { Database } from '../database/schema.ts';
@@ -95,26 +96,18 @@ export async function accountsOf(
   return found.map((account) => accountView(account, tenants, surroundings.now()));
 }
 
+const roleNamed = (name: Role): Localized => ({ en: `the role ${name}`, zh: `角色 ${name}` });
+
 /** @throws RequestError 403 when the role may do more than the caller's. */
 export function demandGrantable(caller: Caller, ...roles: Role[]): void {
   const beyond = roles.find((role) => !canGrant(caller.role, role, caller.actions));
-  if (beyond !== undefined)
-    throw new RequestError(
-      403,
-      'grant_exceeds_own',
-      `The role ${beyond} may do more than yours, ${caller.role}. Ask somebody who holds it.`,
-    );
+  if (beyond !== undefined) throw refusal('grant_exceeds_own', { gift: roleNamed(beyond) });
 }
 
 /** The account of the caller's tenant. @throws RequestError 404; 403 when its role may do more than the caller's */
 async function ownAccount(db: Database, caller: Principal, id: string): Promise<Account> {
   const account = await findAccount(db, id, caller.tenant);
-  if (account === undefined)
-    throw new RequestError(
-      404,
-      'account_not_found',
-      `There is no account ${id}. GET /api/v1/accounts lists yours.`,
-    );
+  if (account === undefined) throw refusal('account_not_found', { account: id });
   demandGrantable(caller, account.principal.role);
   return account;
 }
@@ -151,7 +144,7 @@ export async function createAccount(
       expiresAt,
       givenBy: caller.id,
     });
-    if (!made) throw new RequestError(409, 'login_taken', `There is an account ${login} already.`);
+    if (!made) throw refusal('login_taken', { login });
     const actor = actorOf(caller);
     await appendAuditIn(transaction, changeRecord(actor, 'accounts:create', `account:${id}`, surroundings));
     return invite(transaction, id, caller.id, wanted.inviteDays, surroundings);
@@ -189,12 +182,7 @@ export async function changeAccount(
     const { principal } = await ownAccount(transaction, caller, id);
     if (rest.role !== undefined) demandGrantable(caller, rest.role);
     const role = rest.role === principal.role ? undefined : rest.role;
-    if (role !== undefined && id === caller.id)
-      throw new RequestError(
-        409,
-        'own_role',
-        'Nobody changes the role of their own account. Ask another administrator.',
-      );
+    if (role !== undefined && id === caller.id) throw refusal('own_role');
     await changePrincipal(
       transaction,
       id,
@@ -221,12 +209,7 @@ export async function actOnAccount(
 ): Promise<void> {
   await db.transaction().execute(async (transaction) => {
     await ownAccount(transaction, caller, id);
-    if (id === caller.id && (verb === 'disable' || verb === 'delete'))
-      throw new RequestError(
-        409,
-        'own_account',
-        `Nobody may ${verb} their own account. Ask another administrator.`,
-      );
+    if (id === caller.id && (verb === 'disable' || verb === 'delete')) throw refusal('own_account', { verb });
     if (!(await apply(transaction, id, verb, surroundings.now()))) return;
     await appendAuditIn(
       transaction,

@@ -1,5 +1,5 @@
 import type { Principal, Role } from '../../contracts/principal.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import { appendAuditIn } from '../audit/record.ts';
 import type { ApplicationScopes } from '../database/identity-schema.ts';
 import type { Database } from '../database/schema.ts';
@@ -98,12 +98,7 @@ async function ownApplication(
   locked = false,
 ): Promise<Application> {
   const application = await findApplication(db, caller.tenant, id, locked);
-  if (application === undefined)
-    throw new RequestError(
-      404,
-      'application_not_found',
-      `There is no application ${id}. GET /api/v1/applications lists yours.`,
-    );
+  if (application === undefined) throw refusal('application_not_found', { application: id });
   demand(caller, 'keys:manage', 'key', application.owner);
   demandGrantable(caller, application.principal.role);
   return application;
@@ -202,12 +197,7 @@ export async function rotateKey(
     const { scopes } = await ownApplication(transaction, caller, id, true);
     const now = surroundings.now();
     const live = liveKeys(await listApplicationKeys(transaction, id), now);
-    if (live.length >= MOST_LIVE_KEYS)
-      throw new RequestError(
-        409,
-        'keys_full',
-        `The application has ${MOST_LIVE_KEYS} live keys. Revoke the one that is no longer used first: lastUsedAt tells which.`,
-      );
+    if (live.length >= MOST_LIVE_KEYS) throw refusal('keys_full', { limit: MOST_LIVE_KEYS });
     for (const key of live)
       await shortenKey(transaction, key.id, new Date(now.getTime() + overlapDays * DAY_MS));
     return addKey(transaction, context, caller, { id, scopes, keyDays });
@@ -223,7 +213,7 @@ export async function revokeKeyOf(
   await db.transaction().execute(async (transaction) => {
     await ownApplication(transaction, caller, id);
     if (!(await revokeApplicationKey(transaction, id, keyId.replace(/^ipk_/, ''), surroundings.now())))
-      throw new RequestError(404, 'key_not_found', `The application has no key ${keyId} in force.`);
+      throw refusal('key_not_found', { key: keyId });
     const resource = `key:${keyId.replace(/^ipk_/, '')}`;
     await appendAuditIn(transaction, changeRecord(actorOf(caller), 'keys:revoke', resource, surroundings));
   });

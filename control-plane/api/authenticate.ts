@@ -1,11 +1,17 @@
 import type { Request, RequestHandler } from 'express';
 import type { JWTVerifyGetKey } from 'jose';
-import { API_AUDIENCE, type AssertionClaims, verifyAssertion } from '../../contracts/assertion.ts';
+import {
+  API_AUDIENCE,
+  type AssertionClaims,
+  type AssertionRefusal,
+  verifyAssertion,
+} from '../../contracts/assertion.ts';
 import { header } from '../../contracts/headers.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal, type RequestError } from '../../foundation/errors.ts';
 import type { ReplayCache } from '../../foundation/replay-cache.ts';
 
-const claimsOf = new WeakMap<Request, AssertionClaims>();
+/** What `requireAssertion` found out. */
+export const claimsOf = new WeakMap<Request, AssertionClaims>();
 
 /** Every request comes through the gateway, which says who makes it; without its word nothing is answered. */
 export function requireAssertion(
@@ -20,19 +26,11 @@ export function requireAssertion(
       keys,
       now(),
     );
-    const refused = (reason: string): RequestError =>
-      new RequestError(
-        401,
-        `assertion_${reason}`,
-        'Requests to the API go through the gateway, with an API key.',
-      );
+    const refused = (reason: AssertionRefusal | 'replayed'): RequestError => refusal(`assertion_${reason}`);
     if (!result.ok) throw refused(result.reason);
     const remembered = replays.remember(result.claims.jti, new Date((result.claims.exp + 5) * 1000));
     if (remembered === 'replayed') throw refused('replayed');
-    if (remembered === 'full')
-      throw new RequestError(503, 'overloaded', 'Too many requests at once. Try again shortly.', {
-        headers: { 'retry-after': '2' },
-      });
+    if (remembered === 'full') throw refusal('overloaded', { retryAfter: 2 });
     claimsOf.set(request, result.claims);
     next();
   };

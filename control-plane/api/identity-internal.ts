@@ -1,7 +1,7 @@
 import express, { type Express } from 'express';
 import { z } from 'zod';
 import type { Snapshot } from '../../contracts/snapshot.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import type { Database } from '../database/schema.ts';
 import { makeBreakGlass } from './break-glass.ts';
 import type { IdentityTools } from './identity-tools.ts';
@@ -25,6 +25,8 @@ export interface IdentityInternalContext {
   surroundings: Surroundings;
 }
 
+const REFUSED = { en: 'The credentials are refused.', zh: '凭据未通过验证。' };
+
 /** What gateways and operators ask with the internal token. */
 export function identityInternalRoutes(app: Express, context: IdentityInternalContext): void {
   const { db, tenants, tools, surroundings } = context;
@@ -41,14 +43,13 @@ export function identityInternalRoutes(app: Express, context: IdentityInternalCo
             { db, tools, surroundings, policy, clientIp, via: 'basic' },
           )
         : undefined;
-    if (found === undefined) throw new RequestError(403, 'basic_invalid', 'The credentials are refused.');
+    if (found === undefined) throw refusal('access_denied', { rule: 'http-basic', reason: REFUSED });
     response.json({ principal: found.principal.id, epoch: found.epoch });
   });
 
   app.post('/internal/v1/break-glass', body, async (request, response) => {
     const { tenant } = parse(breakGlassRequest, request.body);
-    if (!Object.hasOwn(tenants, tenant))
-      throw new RequestError(404, 'tenant_unknown', `There is no tenant ${tenant}.`);
+    if (!Object.hasOwn(tenants, tenant)) throw refusal('tenant_not_found', { tenant });
     response.status(201).json(await makeBreakGlass(db, tenant, tools, surroundings));
   });
 }

@@ -1,5 +1,5 @@
 import type { Principal } from '../../contracts/principal.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import type { AuditRecord } from '../audit/record.ts';
 import { createPasswordHasher, HasherBusy, type PasswordHasher } from '../identity/accounts/password.ts';
 import { createWrapper, type Wrapper } from '../identity/signing/wrap.ts';
@@ -32,9 +32,7 @@ export function createIdentityTools(
 function tellingBusy(hasher: PasswordHasher): PasswordHasher {
   const told = (error: unknown): never => {
     if (!(error instanceof HasherBusy)) throw error;
-    throw new RequestError(503, 'sign_in_busy', 'Too many people sign in at once. Try again shortly.', {
-      headers: { 'retry-after': '2' },
-    });
+    throw refusal('sign_in_busy', { retryAfter: 2 });
   };
   return {
     hash: (password) => hasher.hash(password).catch(told),
@@ -46,11 +44,7 @@ function tellingBusy(hasher: PasswordHasher): PasswordHasher {
 export function wrapperOf(tools: IdentityTools, purpose: 'totp' | 'signing'): Wrapper {
   const wrapper = tools[purpose];
   if (wrapper !== undefined) return wrapper;
-  throw new RequestError(
-    503,
-    'secrets_key_missing',
-    'This needs the key that secrets are wrapped with. Ask the operator to set secretsKeyFile for the API and the gateway.',
-  );
+  throw refusal('secrets_key_missing');
 }
 
 /** Who changes something: a person, or a rule of the product. */

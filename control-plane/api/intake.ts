@@ -6,13 +6,14 @@ import {
   usageIntakeRequest,
   type UsageIntakeResponse,
 } from '../../contracts/usage-event.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import { errorHandler } from '../../foundation/http.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import { bearerToken } from '../../foundation/secret.ts';
 import { recordUsage } from '../quota/usage-events.ts';
 import { databaseErrors } from './database-errors.ts';
 import type { SenderOf } from './sources.ts';
+import { parse } from './routes/support.ts';
 
 const DAY_MS = 86_400_000;
 /** An outbox may have waited through a long outage; a clock may be a little ahead. */
@@ -33,21 +34,14 @@ export function createIntake({ pool, senderOf, now, logger }: IntakeOptions): Ex
   app.use('/v1/usage-events', async (request, response, next) => {
     const token = bearerToken(request.headers.authorization);
     const sender = token === undefined ? undefined : await senderOf(token);
-    if (sender === undefined)
-      throw new RequestError(
-        401,
-        'token_unknown',
-        'The usage token is missing or not known. Check usage.tokenFile.',
-      );
+    if (sender === undefined) throw refusal('token_unknown');
     response.locals['sender'] = sender;
     next();
   });
   app.post('/v1/usage-events', express.json({ limit: '2mb' }), async (request, response) => {
     const sender = String(response.locals['sender']);
-    const body = usageIntakeRequest.safeParse(request.body);
-    if (!body.success)
-      throw new RequestError(400, 'malformed_usage', 'The body must be {"events": [1 to 500 usage events]}.');
-    const { good, rejected } = sortEvents(body.data.events, sender, now());
+    const { events } = parse(usageIntakeRequest, request.body);
+    const { good, rejected } = sortEvents(events, sender, now());
     const { recorded: accepted, foreign } = await recordUsage(
       pool,
       good.map(({ event }) => event),
@@ -65,7 +59,7 @@ export function createIntake({ pool, senderOf, now, logger }: IntakeOptions): Ex
     response.json(answer);
   });
   app.use(() => {
-    throw new RequestError(404, 'not_found', 'Usage events go to POST /v1/usage-events.');
+    throw refusal('not_found');
   });
   app.use(databaseErrors);
   app.use(errorHandler(logger));
@@ -82,7 +76,7 @@ function sortEvents(
   for (const [index, value] of events.entries()) {
     const parsed = usageEvent.safeParse(value);
     const reason = parsed.success
-      ? refusal(parsed.data, sender, now)
+      ? unfitness(parsed.data, sender, now)
       : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
     if (parsed.success && reason === undefined) good.push({ index, event: parsed.data });
     else rejected.push({ index, reason: reason ?? 'not a usage event' });
@@ -90,7 +84,7 @@ function sortEvents(
   return { good, rejected };
 }
 
-function refusal(event: UsageEvent, sender: string, now: Date): string | undefined {
+function unfitness(event: UsageEvent, sender: string, now: Date): string | undefined {
   if (`${event.tenant}/${event.service}` !== sender) return `this token is for ${sender} alone`;
   const age = now.getTime() - timeOfUuidV7(event.id);
   if (age > OLDEST_MS || age < -NEWEST_MS) return 'the time in the id is too far from now';

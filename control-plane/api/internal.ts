@@ -1,11 +1,12 @@
 import express, { type Express, type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import { errorHandler } from '../../foundation/http.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import { bearerToken, secretsEqual } from '../../foundation/secret.ts';
 import { databaseErrors } from './database-errors.ts';
+import { parse } from './routes/support.ts';
 import type { SnapshotSource } from './snapshot-source.ts';
 
 export interface Problem {
@@ -48,13 +49,12 @@ export function createInternal(options: InternalOptions): Express {
     else response.type('application/jose').send(current.token);
   });
   app.post('/internal/v1/demo-key', express.json({ limit: '1kb' }), async (request, response) => {
-    const body = demoKeyRequest.safeParse(request.body);
-    if (!body.success) throw new RequestError(400, 'malformed_request', 'The body must be {"tenant": NAME}.');
-    response.status(201).json(await issueDemoKey(body.data.tenant));
+    const { tenant } = parse(demoKeyRequest, request.body);
+    response.status(201).json(await issueDemoKey(tenant));
   });
   options.more(app);
   app.use(() => {
-    throw new RequestError(404, 'not_found', 'There is nothing here.');
+    throw refusal('not_found');
   });
   app.use(databaseErrors);
   app.use(errorHandler(logger));
@@ -64,8 +64,7 @@ export function createInternal(options: InternalOptions): Express {
 function requireToken(token: string): RequestHandler {
   return (request, _response, next) => {
     const given = bearerToken(request.headers.authorization);
-    if (given === undefined || !secretsEqual(given, token))
-      throw new RequestError(401, 'token_unknown', 'The internal token is missing or wrong.');
+    if (given === undefined || !secretsEqual(given, token)) throw refusal('token_unknown');
     next();
   };
 }

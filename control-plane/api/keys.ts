@@ -1,5 +1,5 @@
 import type { Principal, Role } from '../../contracts/principal.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import { appendAuditIn, type AuditRecord } from '../audit/record.ts';
 import type { Database } from '../database/schema.ts';
 import { generateApiKey } from '../identity/api-key.ts';
@@ -65,12 +65,7 @@ export async function withdrawKey(
   surroundings: Surroundings,
 ): Promise<void> {
   await db.transaction().execute(async (transaction) => {
-    if (!(await revokeKey(transaction, caller.tenant, id)))
-      throw new RequestError(
-        404,
-        'key_not_found',
-        `There is no key ${id} in force. GET /api/v1/keys lists yours.`,
-      );
+    if (!(await revokeKey(transaction, caller.tenant, id))) throw refusal('key_not_found', { key: id });
     await appendAuditIn(transaction, keyRecord(caller, 'keys:revoke', id, surroundings));
   });
 }

@@ -1,5 +1,5 @@
 import type { Snapshot } from '../../contracts/snapshot.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal, type RequestError } from '../../foundation/errors.ts';
 import { sha256Hex } from '../../foundation/secret.ts';
 import { appendAuditIn } from '../audit/record.ts';
 import type { Database } from '../database/schema.ts';
@@ -47,19 +47,9 @@ export interface Enrolment {
 
 const RECOVERY_CODES = 10;
 
-const linkInvalid = (): RequestError =>
-  new RequestError(
-    410,
-    'link_invalid',
-    'This link is unknown, was used, or has expired. Ask your administrator for a new one.',
-  );
+const linkInvalid = (): RequestError => refusal('link_invalid');
 
-const passwordWrong = (): RequestError =>
-  new RequestError(
-    403,
-    'password_wrong',
-    'The present password is wrong, or there were too many attempts. Try again in a minute.',
-  );
+const passwordWrong = (): RequestError => refusal('password_wrong');
 
 /** Whom a link is for, and the second factor to set up with it. Uses nothing up. @throws RequestError 410 */
 export async function openLink(
@@ -106,12 +96,7 @@ async function confirm(
     secret === undefined || secret.length === 0
       ? undefined
       : matchingStep(secret, code, 0, surroundings.now());
-  if (step === undefined)
-    throw new RequestError(
-      422,
-      'code_wrong',
-      'The code of the authenticator app does not match. Check its clock, and type the code that it shows now.',
-    );
+  if (step === undefined) throw refusal('code_wrong');
   await confirmTotp(transaction, id, wrapped, step);
   return newRecoveryCodes(transaction, id, surroundings);
 }
@@ -133,7 +118,7 @@ async function newRecoveryCodes(
 /** @throws RequestError 422 with what is wrong about it. */
 function demandGoodPassword(password: string, { principal, login }: Account): void {
   const problem = passwordProblem(password, [login, principal.tenant, principal.name]);
-  if (problem !== undefined) throw new RequestError(422, 'password_weak', problem);
+  if (problem !== undefined) throw refusal('password_weak', { problem });
 }
 
 /**
@@ -174,12 +159,7 @@ async function confirmed(
   password: string,
 ): Promise<Account> {
   const account = await findAccount(db, principal);
-  if (account === undefined)
-    throw new RequestError(
-      404,
-      'no_local_account',
-      'You have no local account: your password and second factor are kept where you sign in.',
-    );
+  if (account === undefined) throw refusal('no_local_account');
   const now = surroundings.now();
   const attempt = await beginAttempt(db, principal, now);
   const stored = attempt === undefined ? undefined : (account.password ?? undefined);
@@ -217,12 +197,7 @@ export async function beginSecondFactor(
   password: string,
 ): Promise<Enrolment> {
   const account = await confirmed(context, principal, password);
-  if (account.totpSecret !== null)
-    throw new RequestError(
-      409,
-      'second_factor_exists',
-      'There is a second factor already. Remove it first, or ask an administrator to reset it.',
-    );
+  if (account.totpSecret !== null) throw refusal('second_factor_exists');
   return enrolmentOf(context, { ...account, totpPending: null });
 }
 
@@ -253,8 +228,7 @@ export async function removeSecondFactor(
 ): Promise<void> {
   const account = await confirmed(context, principal, password);
   const { role, tenant } = account.principal;
-  if (needsSecondFactor(role, context.tenants[tenant]))
-    throw new RequestError(409, 'second_factor_demanded', `The role ${role} must have a second factor here.`);
+  if (needsSecondFactor(role, context.tenants[tenant])) throw refusal('second_factor_demanded', { role });
   await context.db.transaction().execute(async (transaction) => {
     await removeTotp(transaction, principal);
     await raiseEpoch(transaction, principal);

@@ -1,5 +1,5 @@
 import type { Principal } from '../../contracts/principal.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import { appendAuditIn } from '../audit/record.ts';
 import type { Database } from '../database/schema.ts';
 import { adjust, type BalanceOf } from '../quota/adjustments.ts';
@@ -103,6 +103,5 @@ async function demandSubject(
     .where('id', '=', subject)
     .where('tenant', '=', tenant)
     .executeTakeFirst();
-  if (found === undefined)
-    throw new RequestError(404, 'principal_not_found', `The tenant ${tenant} has no principal ${subject}.`);
+  if (found === undefined) throw refusal('principal_not_found', { principal: subject });
 }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Principal } from '../../contracts/principal.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import { appendAuditIn } from '../audit/record.ts';
 import type { Database } from '../database/schema.ts';
 import { changePrincipal } from '../identity/accounts/store.ts';
@@ -36,12 +36,7 @@ const rights: readonly ReviewedRight[] = [
       LEFT JOIN imageplane.last_use u ON u.kind = 'principal' AND u.id = p.id
       WHERE p.tenant = ${tenant} AND p.disabled_at IS NULL`,
     async withdraw(transaction, { id }, { caller, now }) {
-      if (id === caller.id)
-        throw new RequestError(
-          409,
-          'own_role',
-          'Nobody withdraws their own role. Ask another administrator.',
-        );
+      if (id === caller.id) throw refusal('own_role');
       const { role } = await transaction
         .selectFrom('principal')
         .select('role')
@@ -150,7 +145,7 @@ async function reviewOf(db: Database, tenant: string, id: string): Promise<{ clo
     .forUpdate()
     .executeTakeFirst();
   if (review !== undefined) return review;
-  throw new RequestError(404, 'review_not_found', `There is no access review ${id}.`);
+  throw refusal('review_not_found', { review: id });
 }
 
 const lines = (db: Database, id: string) =>
@@ -192,17 +187,11 @@ export async function decideLine(
   const now = surroundings.now();
   await db.transaction().execute(async (transaction) => {
     const { closedAt } = await reviewOf(transaction, caller.tenant, review);
-    if (closedAt !== null) throw new RequestError(409, 'review_closed', 'This access review is closed.');
+    if (closedAt !== null) throw refusal('review_closed');
     const found = await lines(transaction, review).where('line', '=', line).executeTakeFirst();
     const right = rights.find(({ kind }) => kind === found?.kind);
-    if (found === undefined || right === undefined)
-      throw new RequestError(404, 'line_not_found', `The access review has no line ${line}.`);
-    if (found.decision === 'withdraw')
-      throw new RequestError(
-        409,
-        'line_withdrawn',
-        'This was withdrawn already. Grant it anew if it is needed.',
-      );
+    if (found === undefined || right === undefined) throw refusal('line_not_found', { line });
+    if (found.decision === 'withdraw') throw refusal('line_withdrawn');
     if (decision === 'withdraw') await right.withdraw(transaction, found, { caller, now });
     await transaction
       .updateTable('access_review_line')
@@ -227,12 +216,7 @@ export async function closeReview(
   await db.transaction().execute(async (transaction) => {
     await reviewOf(transaction, caller.tenant, id);
     const open = await lines(transaction, id).where('decision', 'is', null).limit(1).executeTakeFirst();
-    if (open !== undefined)
-      throw new RequestError(
-        409,
-        'lines_undecided',
-        `Line ${open.line} is undecided. Keep or withdraw every line before closing.`,
-      );
+    if (open !== undefined) throw refusal('lines_undecided', { line: open.line });
     await transaction
       .updateTable('access_review')
       .set({ closed_at: surroundings.now() })

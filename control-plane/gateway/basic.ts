@@ -97,7 +97,7 @@ export function askApi(options: {
       bodyTimeout: 5_000,
     });
     const text = await body.text();
-    if (statusCode === 403 || statusCode === 400) return 'refused';
+    if (statusCode === 403 || statusCode === 422) return 'refused';
     if (statusCode !== 200) {
       options.logger.warn({ statusCode }, 'the API did not say whether a password is right');
       throw new Error(`the API answered ${statusCode}`);

@@ -123,7 +123,7 @@ function findProblems({
   if (!limiter.everReached())
     problems.push({
       code: 'limits_unreachable',
-      message: `The limits that gateways share cannot be had: ${limiter.problem() ?? 'no answer yet'}.`,
+      message: `The limits that gateways share could not be fetched: ${limiter.problem() ?? 'no answer yet'}.`,
     });
   return problems;
 }

@@ -25,6 +25,17 @@ export function wantsHtml(exchange: Exchange): boolean {
   return valuesOf(exchange.rawHeaders, 'accept').join(',').toLowerCase().includes('text/html');
 }
 
+/** Whether a person reads the answer: scripts on pages, and programs, do not ask for HTML. */
+export function wantsPage(exchange: Exchange): boolean {
+  const accept = valuesOf(exchange.rawHeaders, 'accept').join(',').toLowerCase();
+  return (
+    exchange.method === 'GET' &&
+    !exchange.upgrade &&
+    wantsHtml(exchange) &&
+    !accept.includes('application/json')
+  );
+}
+
 export function redirect(exchange: Exchange, status: 303 | 308, location: string): OwnAnswer {
   return answer(exchange, status, '', { location, ...ownHeaders });
 }

@@ -1,4 +1,5 @@
-import { htmlPage } from '../../foundation/page.ts';
+import { type RequestError, sentence } from '../../foundation/errors.ts';
+import { escapeHtml, htmlPage } from '../../foundation/page.ts';
 import type { Language } from './messages.ts';
 
 const text = {
@@ -8,6 +9,10 @@ const text = {
     signIn: 'Sign in',
     sessions: 'Your sessions',
     signOut: 'Sign out',
+    error: 'This did not work',
+    code: 'Code:',
+    requestId: 'Request id:',
+    toHome: 'Start page',
   },
   zh: {
     home: 'Imageplane 网关',
@@ -15,8 +20,24 @@ const text = {
     signIn: '登录',
     sessions: '您的会话',
     signOut: '退出登录',
+    error: '请求未能完成',
+    code: '错误码：',
+    requestId: '请求编号：',
+    toHome: '返回首页',
   },
 } satisfies Record<Language, Record<string, string>>;
+
+/** What the JSON of an error says, for people. */
+export function errorPage(error: RequestError, requestId: string, language: Language): string {
+  const words = text[language];
+  return htmlPage({
+    language,
+    title: words.error,
+    body: `<p role="alert">${escapeHtml(sentence(error, language))}</p>
+<p>${words.code} <code>${escapeHtml(error.code)}</code> · ${words.requestId} <code>${escapeHtml(requestId)}</code></p>
+<p><a href="/">${words.toHome}</a></p>`,
+  });
+}
 
 export function homePage(language: Language): string {
   const words = text[language];

@@ -3,10 +3,12 @@ import { STATUS_CODES } from 'node:http';
 import { finished } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { header } from '../../contracts/headers.ts';
-import { errorBodyOf, RequestError } from '../../foundation/errors.ts';
+import { errorBodyOf, type RequestError } from '../../foundation/errors.ts';
+import { pageHeaders } from '../../foundation/page.ts';
 import { acceptsGzip, isCompressible } from './compress.ts';
 import { bound } from './config.ts';
-import { type Language, sentence } from './messages.ts';
+import type { Language } from './messages.ts';
+import { errorPage } from './pages.ts';
 
 /** A body up to this size is not worth closing the connection for: Node reads the rest of it by itself. */
 const SMALL_BODY = 64 * 1024;
@@ -26,22 +28,20 @@ export const ownHeaders: Readonly<Record<string, string>> = {
   'referrer-policy': 'no-referrer',
 };
 
-export function errorAnswer(error: RequestError, requestId: string, language: Language): OwnAnswer {
-  const { details, headers } = error;
-  const worded = new RequestError(error.status, error.code, sentence(error, language), {
-    ...(details === undefined ? {} : { details }),
-  });
-  const body = JSON.stringify(errorBodyOf(worded, requestId));
+/** @param page - whether a person reads it: then it is a page that says the same */
+export function errorAnswer(
+  error: RequestError,
+  requestId: string,
+  language: Language,
+  page = false,
+): OwnAnswer {
+  const own = page ? pageHeaders : { 'content-type': 'application/json; charset=utf-8', ...ownHeaders };
   return {
     status: error.status,
-    headers: {
-      'content-type': 'application/json; charset=utf-8',
-      ...ownHeaders,
-      vary: 'accept-language',
-      [header.requestId]: requestId,
-      ...headers,
-    },
-    body,
+    headers: { ...own, vary: 'accept, accept-language', [header.requestId]: requestId, ...error.headers },
+    body: page
+      ? errorPage(error, requestId, language)
+      : JSON.stringify(errorBodyOf(error, { requestId, language })),
   };
 }
 

@@ -12,7 +12,7 @@ import { type Arrival, callerOf, inspect, pathForRecords } from './edge.ts';
 import { audit, conclude, type Exchange, type Gateway, type Outcome } from './exchange.ts';
 import { hasBody } from './forward.ts';
 import { type MessageCode, refusal } from './messages.ts';
-import { healthz, home, noContent, redirect, signInHelps, toSignIn } from './own-routes.ts';
+import { healthz, home, noContent, redirect, signInHelps, toSignIn, wantsPage } from './own-routes.ts';
 import { errorAnswer, linger, type OwnAnswer, send, wireResponse } from './respond.ts';
 import { type Call, type Connection, serveCall } from './serve-call.ts';
 import { prepareApiCall, prepareAuthCall, prepareServiceCall } from './service.ts';
@@ -182,7 +182,8 @@ export function createGatewayServer(gateway: Gateway, tls?: SecureContextOptions
       await reply(answer);
       return { status: answer.status };
     }
-    await reply(withCors(errorAnswer(error, exchange.id, exchange.language), exchange.cors));
+    const answer = errorAnswer(error, exchange.id, exchange.language, wantsPage(exchange));
+    await reply(withCors(answer, exchange.cors));
     return outcome;
   }
 

@@ -1,6 +1,6 @@
 import express, { type Express } from 'express';
-import { RequestError } from '../../foundation/errors.ts';
-import { errorHandler, sendError } from '../../foundation/http.ts';
+import { refusal } from '../../foundation/errors.ts';
+import { errorHandler, readerOf, sendError } from '../../foundation/http.ts';
 import { native } from './native.ts';
 import { rembg } from './rembg.ts';
 import { handlerOf, type SurfaceContext } from './surface.ts';
@@ -14,19 +14,15 @@ export function apiApp(context: SurfaceContext): Express {
   for (const surface of SURFACES) {
     app.post(surface.route, handlerOf(surface, context));
     app.all(surface.route, (request, response) => {
-      const message = `${surface.route} takes POST only, not ${request.method}. A picture is sent along; it is not fetched from an address.`;
       sendError(
         response,
-        new RequestError(405, 'method_not_allowed', message, { headers: { allow: 'POST' } }),
+        refusal('method_not_allowed', { allowed: 'POST' }, { allow: 'POST' }),
+        readerOf(request),
       );
     });
   }
   app.use((request, response) => {
-    const routes = SURFACES.map(({ route }) => `POST ${route}`).join(' and ');
-    sendError(
-      response,
-      new RequestError(404, 'not_found', `There is no ${request.path} here, only ${routes}.`),
-    );
+    sendError(response, refusal('not_found'), readerOf(request));
   });
   app.use(errorHandler(context.logger));
   return app;

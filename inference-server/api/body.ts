@@ -1,13 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal, RequestError } from '../../foundation/errors.ts';
 
 export function bodyTooLarge(maxBytes: number): RequestError {
-  return new RequestError(
-    413,
-    'body_too_large',
-    `The body has more than the ${maxBytes} bytes that are accepted. Send a smaller file.`,
-    { details: { maxBytes } },
-  );
+  return refusal('body_too_large', { limit: maxBytes });
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { UsageEvent } from '../../contracts/usage-event.ts';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal, type RequestError } from '../../foundation/errors.ts';
 import type { Outbox } from '../../foundation/outbox.ts';
 import type { JobResult, ModelEngine } from '../engine/model-engine.ts';
 import { probeImage } from '../imaging/probe.ts';
@@ -39,12 +39,7 @@ export function modelOf(models: Execution['models'], name: string | undefined): 
   const model = name === undefined ? first : models.get(name);
   if (model !== undefined) return model;
   const names = [...models.keys()];
-  throw new RequestError(
-    422,
-    'model_unknown',
-    `This service has no model ${name ?? ''}. It has ${names.join(', ')}; leave the model out to use ${names[0] ?? ''}.`,
-    { details: { models: names } },
-  );
+  throw refusal('model_unknown', { model: name ?? '', models: names.join(', ') });
 }
 
 /**
@@ -82,19 +77,9 @@ export async function execute(
 }
 
 function outboxFull(): RequestError {
-  return new RequestError(
-    503,
-    'usage_outbox_full',
-    'This server cannot record more usage until its events are taken, and does no work that it cannot record. Tell your administrator.',
-    { headers: { 'retry-after': '30' } },
-  );
+  return refusal('usage_outbox_full', { retryAfter: 30 });
 }
 
 function notRecorded(cause: unknown): RequestError {
-  return new RequestError(
-    503,
-    'usage_not_recorded',
-    'The work was done, but its usage could not be recorded, so its result is not given out. Try again later.',
-    { cause, headers: { 'retry-after': '30' } },
-  );
+  return refusal('usage_not_recorded', { retryAfter: 30 }, {}, cause);
 }

@@ -21,7 +21,7 @@ before(async () => {
       },
       (error: unknown) => {
         const failure = toRequestError(error);
-        sendJson(response, failure.status, errorBodyOf(failure));
+        sendJson(response, failure.status, errorBodyOf(failure, { requestId: 'r', language: 'en' }));
         discardRest(request, 10 * MAX_BYTES);
       },
     );

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import busboy from 'busboy';
-import { messageOf, RequestError } from '../../foundation/errors.ts';
+import { messageOf, refusal, RequestError } from '../../foundation/errors.ts';
 import { boundedChunks } from './body.ts';
 
 export interface Form {
@@ -100,7 +100,5 @@ function tooLarge(why: string): RequestError {
 }
 
 export function repeated(name: string): RequestError {
-  return new RequestError(422, 'field_repeated', `The field ${name} is there more than once. Send it once.`, {
-    details: { field: name },
-  });
+  return refusal('field_repeated', { field: name });
 }

@@ -14,5 +14,8 @@ export const rembg: Surface = {
     if (bytes === undefined) throw missingFile('file', files.keys());
     return { model, bytes, options };
   },
-  errorBody: (error, requestId) => ({ detail: error.message, ...errorBodyOf(error, requestId) }),
+  errorBody: (error, reader) => {
+    const body = errorBodyOf(error, reader);
+    return { detail: body.error.message, ...body };
+  },
 };

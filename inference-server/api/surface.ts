@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { header } from '../../contracts/headers.ts';
 import { type RequestError, toRequestError } from '../../foundation/errors.ts';
-import { sendJson } from '../../foundation/http.ts';
+import { type ErrorReader, readerOf, sendJson } from '../../foundation/http.ts';
 import type { Logger } from '../../foundation/logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { discardRest } from './body.ts';
@@ -14,7 +15,7 @@ export interface Surface {
   route: string;
   /** @throws RequestError */
   read: (request: Request, maxBytes: number) => Promise<Order>;
-  errorBody: (error: RequestError, requestId: string | undefined) => unknown;
+  errorBody: (error: RequestError, reader: ErrorReader) => unknown;
 }
 
 export interface SurfaceContext {
@@ -67,14 +68,15 @@ function handlerWithin(
       sendPicture(response, answer, order);
     } catch (thrown) {
       const error = toRequestError(thrown);
+      const reader = readerOf(request, () => caller?.requestId ?? randomUUID());
       count(outcomeOf(error), error.code);
       if (error.status >= 500 || error.cause !== undefined)
         context.logger.warn(
-          { err: error.cause ?? error, code: error.code, requestId: caller?.requestId },
+          { err: error.cause ?? error, code: error.code, requestId: reader.requestId },
           error.message,
         );
       if (response.headersSent) response.destroy();
-      else sendJson(response, error.status, surface.errorBody(error, caller?.requestId), error.headers);
+      else sendJson(response, error.status, surface.errorBody(error, reader), error.headers);
       discardRest(request, 4 * context.maxBodyBytes);
     }
   };

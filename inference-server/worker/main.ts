@@ -54,7 +54,7 @@ function refusal(error: unknown): RequestError {
   return new RequestError(
     500,
     'model_run_failed',
-    `The model failed on this picture: ${messageOf(error)}. Try another picture; if it stays, tell your administrator.`,
+    `The model failed on this picture: ${messageOf(error)}. Try another picture; if it keeps happening, tell your administrator.`,
   );
 }
 

@@ -193,7 +193,7 @@ spec:
     await models.synced();
     const take = (...names: string[]): Promise<Response> =>
       models.call(made.apiKey, 'POST', '/api/v1/model-exports', { models: names });
-    assert.equal(await codeOf(await take('m1')), '403 not_allowed');
+    assert.equal(await codeOf(await take('m1')), '403 access_denied');
     const gift = (conditions: object): Promise<Response> =>
       models.call(chief, 'POST', '/api/v1/grants', {
         subject: { kind: 'principal', id: made.id },
@@ -202,12 +202,12 @@ spec:
         conditions,
       });
     await json(await gift({ allowedCidrs: ['10.0.0.0/8'] }), 201);
-    assert.equal(await codeOf(await take('m1')), '403 not_allowed');
+    assert.equal(await codeOf(await take('m1')), '403 access_denied');
     await json(await gift({ allowedCidrs: ['127.0.0.0/8'], maxKeyAgeDays: 1 }), 201);
     const leave = await json<{ files: { sha256: string }[] }>(await take('m1'), 201);
     assert.equal(leave.files[0]?.sha256, 'ab'.repeat(32));
     assert.equal(await codeOf(await take('none')), '404 model_not_found');
-    assert.equal(await codeOf(await take('m1', 'm2')), '400 invalid_field');
+    assert.equal(await codeOf(await take('m1', 'm2')), '422 field_invalid');
     await json(await take('m2'), 201);
     await json(await take('m2'), 201);
     await json(await take('m3'), 201);

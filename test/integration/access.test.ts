@@ -130,11 +130,11 @@ describe('a grant', () => {
       { tenant: 'strict' },
     ];
     for (const more of wrong)
-      assert.equal(await codeOf(await grant(to, more)), '400 invalid_field', JSON.stringify(more));
+      assert.equal(await codeOf(await grant(to, more)), '422 field_invalid', JSON.stringify(more));
     const foreign = await world.adminKey('strict');
     assert.equal(await codeOf(await grant(to, {}, foreign)), '404 principal_not_found');
     const developer = await someone('developer');
-    assert.equal(await codeOf(await grant(to, {}, developer.key)), '403 not_allowed');
+    assert.equal(await codeOf(await grant(to, {}, developer.key)), '403 access_denied');
   });
 });
 
@@ -171,7 +171,7 @@ describe('a custom role', () => {
   });
 
   it('never has the name of a built-in one, and is never of another tenant', async () => {
-    assert.equal(await codeOf(await put('developer', caller)), '400 invalid_field');
+    assert.equal(await codeOf(await put('developer', caller)), '422 field_invalid');
     await json(await put('ours', caller), 201);
     const foreign = await world.adminKey('strict');
     assert.equal(
@@ -239,7 +239,7 @@ describe('a project', () => {
     const stranger = await someone('editor');
     assert.equal(
       await codeOf(await world.call(stranger.key, 'GET', `/api/v1/projects/${id}`)),
-      '403 not_allowed',
+      '403 access_denied',
     );
     await json(await world.call(owner.key, 'DELETE', `/api/v1/projects/${id}`), 204);
     const { rows } = await world.db.query('SELECT 1 FROM imageplane.access_grant WHERE subject = $1', [id]);
@@ -257,7 +257,7 @@ describe('the scopes of a key', () => {
     assert.equal(await ruleOf(await infer(far.key)), '403 key-scope-addresses');
 
     const manager = await someone('tenant-admin', { actions: ['api:call', 'keys:manage', 'members:manage'] });
-    assert.equal(await codeOf(await world.call(manager.key, 'GET', '/api/v1/audit')), '403 not_allowed');
+    assert.equal(await codeOf(await world.call(manager.key, 'GET', '/api/v1/audit')), '403 access_denied');
     const wanted = { name: 'free', role: 'editor' };
     assert.equal(
       await codeOf(await world.call(manager.key, 'POST', '/api/v1/keys', wanted)),
@@ -326,7 +326,7 @@ describe('explain', () => {
     const other = await someone('guest');
     const ask = (key: string, principal: string): Promise<Response> =>
       world.call(key, 'GET', `/api/v1/access/effective/${principal}`);
-    assert.equal(await codeOf(await ask(guest.key, other.id)), '403 not_allowed');
+    assert.equal(await codeOf(await ask(guest.key, other.id)), '403 access_denied');
     assert.equal(
       await codeOf(await ask(await world.adminKey('strict'), guest.id)),
       '404 principal_not_found',

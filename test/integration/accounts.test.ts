@@ -133,14 +133,14 @@ describe('a local account', () => {
     );
     assert.equal(await codeOf(await post({ login: 'FANG', name: 'x' })), '409 login_taken');
     for (const login of ['break-glass', 'a:b', 'a/b', ''])
-      assert.equal(await codeOf(await post({ login, name: 'x' })), '400 invalid_field', login);
-    assert.equal(await codeOf(await post({ login: 'x2', name: 'x', tenant: 'strict' })), '400 invalid_field');
+      assert.equal(await codeOf(await post({ login, name: 'x' })), '422 field_invalid', login);
+    assert.equal(await codeOf(await post({ login: 'x2', name: 'x', tenant: 'strict' })), '422 field_invalid');
     const { apiKey } = await json<{ apiKey: string }>(
       await world.call(admin, 'POST', '/api/v1/applications', { name: 'a', role: 'editor' }),
       201,
     );
     await world.synced();
-    assert.equal(await codeOf(await post({ login: 'x3', name: 'x' }, apiKey)), '403 not_allowed');
+    assert.equal(await codeOf(await post({ login: 'x3', name: 'x' }, apiKey)), '403 access_denied');
     const foreign = await world.adminKey('strict');
     const { id } = await create('theirs');
     assert.equal(
@@ -332,7 +332,7 @@ describe('the break-glass administrator', () => {
     assert.equal(await signIn(made.account, made.password, made.recoveryCodes[1]), undefined);
     assert.equal(
       await codeOf(await world.internal('break-glass', { tenant: 'nowhere' })),
-      '404 tenant_unknown',
+      '404 tenant_not_found',
     );
   });
 });

@@ -12,6 +12,7 @@ import type { Principal, Role } from '../../contracts/principal.ts';
 import { type Snapshot, verifySnapshot } from '../../contracts/snapshot.ts';
 import { most } from '../../control-plane/identity/room.ts';
 import { sha256Hex } from '../../foundation/secret.ts';
+import { demandContract } from '../support/api-contract.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { freePorts, type RunningProgram, startProgram, until } from '../support/program.ts';
 
@@ -98,13 +99,13 @@ async function call(principal: Principal, method: string, target: string, body?:
     { kid: 'k1', privateKey: assertionKey },
     new Date(),
   );
-  return answer(
-    await fetch(`http://127.0.0.1:${ports.listen}${target}`, {
-      method,
-      headers: { [header.assertion]: assertion, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  );
+  const response = await fetch(`http://127.0.0.1:${ports.listen}${target}`, {
+    method,
+    headers: { [header.assertion]: assertion, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  await demandContract(method, target, response);
+  return answer(response);
 }
 
 const codeOf = ({ body }: Answer): unknown => (body as { error: { code: string } }).error.code;
@@ -217,7 +218,7 @@ describe('the API', () => {
 
   it('lets nobody make keys without the right, or with more rights than their own', async () => {
     const byEditor = await call(someone('editor'), 'POST', '/api/v1/keys', { name: 'x' });
-    assert.deepEqual([byEditor.status, codeOf(byEditor)], [403, 'not_allowed']);
+    assert.deepEqual([byEditor.status, codeOf(byEditor)], [403, 'access_denied']);
     const tooMuch = await call(someone('tenant-admin'), 'POST', '/api/v1/keys', {
       name: 'x',
       role: 'platform-admin',
@@ -233,7 +234,7 @@ describe('the API', () => {
       [{ name: 'x', tenant: 'other' }, 'tenant'],
     ] as const) {
       const refused = await call(someone('tenant-admin'), 'POST', '/api/v1/keys', body);
-      assert.deepEqual([refused.status, codeOf(refused)], [400, 'invalid_field']);
+      assert.deepEqual([refused.status, codeOf(refused)], [422, 'field_invalid']);
       assert.match(JSON.stringify(refused.body), new RegExp(field));
     }
   });

@@ -151,7 +151,7 @@ describe('an application', () => {
     const editor = await create({ role: 'editor' });
     await world.synced();
     const path = `/api/v1/applications/${made.id}`;
-    assert.equal(await codeOf(await world.call(editor.apiKey, 'GET', path)), '403 not_allowed');
+    assert.equal(await codeOf(await world.call(editor.apiKey, 'GET', path)), '403 access_denied');
     const foreign = await world.adminKey('strict');
     assert.equal(await codeOf(await world.call(foreign, 'GET', path)), '404 application_not_found');
     const own = await json<{ id: string } & Secret>(

@@ -107,6 +107,28 @@ describe('the edge', () => {
     assert.match((await errorOf(response)).message, /密钥/);
   });
 
+  it('answers people in a browser with a page, in their language, and programs with JSON', async () => {
+    const ask = (accept: string, path = '/nowhere', method = 'GET'): Promise<Response> =>
+      fetch(world.url + path, { method, headers: { accept, 'accept-language': 'zh-CN' } });
+    const browser = await ask('text/html,application/xhtml+xml,*/*;q=0.8');
+    const page = await browser.text();
+    assert.equal(browser.status, 404);
+    assert.match(browser.headers.get('content-type') ?? '', /^text\/html/);
+    assert.match(browser.headers.get('content-security-policy') ?? '', /default-src 'none'/);
+    assert.match(page, /<html lang="zh-CN">/);
+    assert.match(page, /此路径不存在。/);
+    assert.match(page, /<code>not_found<\/code>/);
+    assert.ok(page.includes(browser.headers.get('x-request-id') ?? 'none'));
+    assert.match(page, /<a href="\/">/);
+    const others = [
+      await ask('*/*'),
+      await ask('application/json'),
+      await ask('application/json, text/html;q=0.1'),
+      await ask('text/html', '/nowhere', 'POST'),
+    ];
+    for (const response of others) assert.equal((await errorOf(response)).code, 'not_found');
+  });
+
   it("hides another tenant's service behind the answer for one that does not exist", async () => {
     const foreign = await errorOf(await client.call('/s/burp/cutout/', 'ada'));
     const missing = await errorOf(await client.call('/s/burp/nothing/', 'ada'));

@@ -118,15 +118,15 @@ describe('quotas of users and projects', { concurrency: false }, () => {
     await known(key);
     const grant = { ...own, subject: principal, amounts: { requests: 1 }, reason: 'r' };
     const refusals: [string, string, string, object, string][] = [
-      [key, 'POST', '/api/v1/quota/grants', grant, 'not_allowed'],
+      [key, 'POST', '/api/v1/quota/grants', grant, 'access_denied'],
       [
         key,
         'PUT',
         '/api/v1/quota/bounds',
         { ...own, subject: '', unit: 'requests', bound: 1 },
-        'not_allowed',
+        'access_denied',
       ],
-      [key, 'GET', '/api/v1/quota/adjustments', {}, 'not_allowed'],
+      [key, 'GET', '/api/v1/quota/adjustments', {}, 'access_denied'],
       [
         await known(await world.adminKey('strict')),
         'POST',
@@ -134,10 +134,10 @@ describe('quotas of users and projects', { concurrency: false }, () => {
         grant,
         'principal_not_found',
       ],
-      [admin, 'POST', '/api/v1/quota/grants', { ...grant, tenant: 'strict' }, 'invalid_field'],
-      [admin, 'POST', '/api/v1/quota/grants', { ...grant, scope: 'tenant' }, 'invalid_field'],
-      [admin, 'POST', '/api/v1/quota/grants', { ...grant, amounts: {} }, 'invalid_field'],
-      [admin, 'POST', '/api/v1/quota/grants', { ...grant, amounts: { requests: 0.5 } }, 'invalid_field'],
+      [admin, 'POST', '/api/v1/quota/grants', { ...grant, tenant: 'strict' }, 'field_invalid'],
+      [admin, 'POST', '/api/v1/quota/grants', { ...grant, scope: 'tenant' }, 'field_invalid'],
+      [admin, 'POST', '/api/v1/quota/grants', { ...grant, amounts: {} }, 'field_invalid'],
+      [admin, 'POST', '/api/v1/quota/grants', { ...grant, amounts: { requests: 0.5 } }, 'field_invalid'],
     ];
     for (const [caller, method, path, body, code] of refusals) {
       const response = await world.call(caller, method, path, method === 'GET' ? undefined : body);
@@ -150,7 +150,7 @@ describe('quotas of users and projects', { concurrency: false }, () => {
   it('of a tenant itself are adjusted by a platform administrator alone, and the tenant sees who did it', async () => {
     const grant = { period: 'month', amounts: { megapixels: 5 }, reason: 'agreed' };
     const path = '/api/v1/tenants/acme/quota/grants';
-    assert.equal((await errorOf(await world.call(admin, 'POST', path, grant))).code, 'not_allowed');
+    assert.equal((await errorOf(await world.call(admin, 'POST', path, grant))).code, 'access_denied');
     const root = await known(await world.adminKey('strict'));
     const me = (await (await world.call(root, 'GET', '/api/v1/me')).json()) as { id: string };
     await world.db.query(`UPDATE imageplane.principal SET role = 'platform-admin' WHERE id = $1`, [me.id]);

@@ -206,7 +206,7 @@ describe('signing in with an OpenID provider', () => {
     const answer = await browser.send(callback, { headers: { 'accept-language': 'zh-CN' } });
     assert.equal(answer.status, 403);
     const page = await answer.text();
-    assert.match(page, /均未被授予任何租户的访问权限/);
+    assert.match(page, /均没有任何租户的访问权限/);
     assert.match(page, /lang="zh-CN"/);
     assert.equal(sessionOf(browser), '');
     const strict = await world.db.query("SELECT FROM imageplane.principal WHERE tenant = 'strict'");

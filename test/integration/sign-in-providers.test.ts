@@ -292,7 +292,7 @@ describe('signing in with an LDAP directory', () => {
     ] as const) {
       const { browser, response } = await bind('ldaps', login, password);
       assert.equal(response.status, 401, `${login}/${password}`);
-      assert.match(await response.text(), /The user name or the password is wrong/);
+      assert.match(await response.text(), /The user name, the password or the code is wrong/);
       assert.equal(sessionOf(browser), '');
     }
   });

@@ -9,6 +9,7 @@ import { signAuthAssertion } from '../../contracts/assertion.ts';
 import { header } from '../../contracts/headers.ts';
 import { startUpstream, type Upstream } from '../integration/gateway/upstream.ts';
 import { startPostgres, type TestPostgres } from './postgres.ts';
+import { demandContract } from './api-contract.ts';
 import { freePorts, type RunningProgram, startProgram, until } from './program.ts';
 
 /** API, gateway, Postgres and a service, all real. */
@@ -198,12 +199,15 @@ export async function createIdentityWorld(
       await world.synced();
       return made.key;
     },
-    call: (key, method, path, body) =>
-      fetch(url + path, {
+    async call(key, method, path, body) {
+      const response = await fetch(url + path, {
         method,
         headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      }),
+      });
+      if (path.startsWith('/api/v1/')) await demandContract(method, path, response);
+      return response;
+    },
     async synced() {
       // Two polls of the gateway after now: what was written before is in what it holds.
       const seen = async (): Promise<number> => {

@@ -10,7 +10,7 @@ import {
 } from '../../access/explain.ts';
 import type { Action } from '../../access/roles.ts';
 import { readGiven } from '../../access/store/given.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { type ApiContext, type Caller, demand } from '../routes/support.ts';
 import { demandPrincipal, subjectWith } from './giver.ts';
 
@@ -90,7 +90,7 @@ async function keyOf({ db }: ApiContext, principal: string, id: string | undefin
     .where('id', '=', id.replace(/^ipk_/, ''))
     .where('principal', '=', principal)
     .executeTakeFirst();
-  if (row === undefined) throw new RequestError(404, 'key_not_found', `The principal has no key ${id}.`);
+  if (row === undefined) throw refusal('key_not_found', { key: id });
   return {
     createdAt: row.created_at.getTime(),
     scopes: row.scopes === null ? undefined : compileScopes(row.scopes),

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { AssertionClaims } from '../../../contracts/assertion.ts';
 import type { Principal } from '../../../contracts/principal.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { RequestError, refusal } from '../../../foundation/errors.ts';
 import { compileAccess, compileScopes } from '../../access/compile.ts';
 import { type AccessContext, decide } from '../../access/decide.ts';
 import { givenTo } from '../../access/explain.ts';
@@ -11,8 +11,10 @@ import { appendAuditIn } from '../../audit/record.ts';
 import type { Database } from '../../database/schema.ts';
 import { changeRecord } from '../identity-tools.ts';
 import type { KnownModel } from '../compile.ts';
-import type { ApiContext } from '../routes/support.ts';
+import { type ApiContext, fieldsInvalid } from '../routes/support.ts';
 import { demandPrincipal, subjectWith } from './giver.ts';
+
+const ONE = { en: 'name one model at a time', zh: '每次只能指定一个模型' };
 
 /** Leave is for one download, not for good. */
 const LEAVE_MS = 15 * 60_000;
@@ -27,7 +29,7 @@ export interface ModelExport {
 
 /**
  * Leave for one model. Many at once, or one after another, are refused and raise an alert.
- * @throws RequestError 403 not_allowed, 403 bulk_export_refused, 404
+ * @throws RequestError 403 access_denied, 403 bulk_export_refused, 404
  */
 export async function exportModel(
   context: ApiContext,
@@ -79,14 +81,9 @@ async function refusalOf(
       rule: 'bulk-export',
       allowed: false,
     });
-    return new RequestError(
-      403,
-      'bulk_export_refused',
-      'This would export the files of many models in a short time. It is refused, and an alert was raised. Export one model at a time, or ask an administrator.',
-    );
+    return refusal('bulk_export_refused');
   }
-  if (names.length > 1)
-    return new RequestError(400, 'invalid_field', 'The field models is wrong: name one model at a time.');
+  if (names.length > 1) return fieldsInvalid([{ field: 'models', message: ONE }]);
   const known = context.declared.models.get(caller.tenant);
   const given = await readGiven(transaction, now, caller.tenant);
   const principal = await demandPrincipal(transaction, caller.tenant, caller.id);
@@ -100,8 +97,7 @@ async function refusalOf(
     grants: own.grants,
   });
   for (const name of names) {
-    if (known?.has(name) !== true)
-      return new RequestError(404, 'model_not_found', `There is no model ${name} that your tenant may use.`);
+    if (known?.has(name) !== true) return refusal('model_not_found', { model: name });
     const { allow, rule, reason } = decide(
       subject,
       'export',
@@ -110,7 +106,7 @@ async function refusalOf(
     );
     if (allow) continue;
     await record(transaction, context, caller, { action: 'export', names: [name], rule, allowed: false });
-    return new RequestError(403, 'not_allowed', reason, { details: { rule } });
+    return refusal('access_denied', { rule, reason });
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import type { Conditions, Permission } from '../../../contracts/access.ts';
 import type { Principal, Role } from '../../../contracts/principal.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { effectivePermissions } from '../../access/explain.ts';
 import { beyondOwn, type Giver } from '../../access/grant.ts';
 import type { Subject } from '../../access/decide.ts';
@@ -43,7 +43,7 @@ export async function principalIn(
 export async function demandPrincipal(db: Database, tenant: string, id: string): Promise<KnownPrincipal> {
   const found = await principalIn(db, tenant, id);
   if (found !== undefined) return found;
-  throw new RequestError(404, 'principal_not_found', `There is no principal ${id} in your tenant.`);
+  throw refusal('principal_not_found', { principal: id });
 }
 
 export function subjectWith(principal: Principal, { assigned }: Given): Subject {
@@ -77,12 +77,13 @@ export async function demandHeld(
   for (const { permission, conditions, expiresAt } of gifts) {
     const beyond = beyondOwn(giver, { permission, conditions, expiresAt });
     if (beyond !== undefined)
-      throw new RequestError(
-        403,
-        'grant_exceeds_own',
-        `You may not give ${beyond.action} on ${beyond.resource}: you do not hold it yourself for so long and in all those circumstances. Ask somebody who does.`,
-        { details: { ...beyond } },
-      );
+      throw refusal('grant_exceeds_own', {
+        ...beyond,
+        gift: {
+          en: `${beyond.action} on ${beyond.resource}`,
+          zh: `对 ${beyond.resource} 的 ${beyond.action} 权限`,
+        },
+      });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Conditions, Grant } from '../../../contracts/access.ts';
 import { role } from '../../../contracts/principal.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import {
   countGrants,
   deleteGrant,
@@ -13,10 +13,11 @@ import { findRole } from '../../access/store/roles.ts';
 import { lockRights } from '../../access/store/given.ts';
 import { appendAuditIn } from '../../audit/record.ts';
 import type { Database } from '../../database/schema.ts';
-import { type Caller, decisionFor, demand } from '../routes/support.ts';
+import { type Caller, decisionFor, demand, fieldsInvalid } from '../routes/support.ts';
 import { type AccessContext, demandHeld, demandPrincipal, rightsRecord } from './giver.ts';
 
 const MAX_GRANTS = 20_000;
+const PAST = { en: 'it lies in the past', zh: '该时间已过' };
 
 export interface NewGrant {
   subject: Grant['subject'];
@@ -38,15 +39,14 @@ async function demandSubject(
 ): Promise<void> {
   if (kind === 'project') {
     const project = await findProject(transaction, caller.tenant, id);
-    if (project === undefined)
-      throw new RequestError(404, 'project_not_found', `There is no project ${id} in your tenant.`);
+    if (project === undefined) throw refusal('project_not_found', { project: id });
     demand(caller, 'projects:manage', 'project', project.owner);
     return;
   }
   demand(caller, 'members:manage', 'account');
   if (kind === 'principal') await demandPrincipal(transaction, caller.tenant, id);
   else if (!role.options.some((one) => one === id) && !(await findRole(transaction, caller.tenant, id)))
-    throw new RequestError(404, 'role_not_found', `There is no role ${id} in your tenant.`);
+    throw refusal('role_not_found', { role: id });
 }
 
 /** @throws RequestError 403 when the caller does not hold it itself; 404; 409 */
@@ -58,15 +58,11 @@ export async function giveGrant(
   const now = surroundings.now();
   const id = surroundings.newId();
   if (expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime())
-    throw new RequestError(400, 'invalid_field', 'The field expiresAt is wrong: it lies in the past.');
+    throw fieldsInvalid([{ field: 'expiresAt', message: PAST }]);
   await db.transaction().execute(async (transaction) => {
     await lockRights(transaction, caller.tenant);
     if ((await countGrants(transaction, caller.tenant)) >= MAX_GRANTS)
-      throw new RequestError(
-        409,
-        'too_many_grants',
-        `A tenant has ${MAX_GRANTS} grants at most. Withdraw some, or use roles.`,
-      );
+      throw refusal('too_many_grants', { limit: MAX_GRANTS });
     await demandSubject(transaction, caller, subject);
     await demandHeld(
       transaction,
@@ -111,8 +107,7 @@ export async function withdrawGrant(
   await db.transaction().execute(async (transaction) => {
     await lockRights(transaction, caller.tenant);
     const found = await findGrant(transaction, caller.tenant, id);
-    if (found === undefined)
-      throw new RequestError(404, 'grant_not_found', `There is no grant ${id} in your tenant.`);
+    if (found === undefined) throw refusal('grant_not_found', { grant: id });
     if (found.givenBy !== caller.id && !decisionFor(caller, 'members:manage', 'account').allow)
       await demandSubject(transaction, caller, found.subject);
     await deleteGrant(transaction, caller.tenant, id);
@@ -127,8 +122,13 @@ export async function withdrawGrant(
   });
 }
 
+interface GrantView extends Omit<StoredGrant, 'conditions' | 'expiresAt'> {
+  conditions?: Conditions;
+  expiresAt?: Date;
+}
+
 /** As a client sees it. */
-export function grantView({ conditions, expiresAt, ...grant }: StoredGrant): object {
+export function grantView({ conditions, expiresAt, ...grant }: StoredGrant): GrantView {
   return {
     ...grant,
     ...(conditions === null ? {} : { conditions }),

@@ -1,4 +1,4 @@
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { lockRights } from '../../access/store/given.ts';
 import {
   answerInvitation,
@@ -32,12 +32,7 @@ export async function projectsOf({ db }: AccessContext, caller: Caller): Promise
 /** The project, for whoever manages it: its owner, and administrators. @throws RequestError 403, 404 */
 async function managed(transaction: Database, caller: Caller, id: string): Promise<Project> {
   const project = await findProject(transaction, caller.tenant, id);
-  if (project === undefined)
-    throw new RequestError(
-      404,
-      'project_not_found',
-      `There is no project ${id}. GET /api/v1/projects lists yours.`,
-    );
+  if (project === undefined) throw refusal('project_not_found', { project: id });
   demand(caller, 'projects:manage', 'project', project.owner);
   return project;
 }
@@ -54,7 +49,7 @@ export async function createProject(
     const { tenant } = caller;
     await demandPrincipal(transaction, tenant, caller.id);
     if (!(await insertProject(transaction, { id, tenant, name, owner: caller.id, at: surroundings.now() })))
-      throw new RequestError(409, 'project_exists', `There is a project ${name} already.`);
+      throw refusal('project_exists', { name });
     await appendAuditIn(
       transaction,
       rightsRecord(caller, 'projects:create', `project:${id}`, { surroundings, change: { name } }),
@@ -111,10 +106,8 @@ export async function inviteToProject(
   await db.transaction().execute(async (transaction) => {
     await managed(transaction, caller, id);
     const { disabled } = await demandPrincipal(transaction, caller.tenant, principal);
-    if (disabled)
-      throw new RequestError(409, 'principal_disabled', `The principal ${principal} is disabled.`);
-    if (await isMember(transaction, id, principal))
-      throw new RequestError(409, 'already_member', `The principal ${principal} is a member already.`);
+    if (disabled) throw refusal('principal_disabled', { principal });
+    if (await isMember(transaction, id, principal)) throw refusal('already_member', { principal });
     await insertInvitation(transaction, {
       id: invitation,
       project: id,
@@ -143,14 +136,9 @@ export async function removeFromProject(
       principal === caller.id
         ? await findProject(transaction, caller.tenant, id)
         : await managed(transaction, caller, id);
-    if (project?.owner === principal)
-      throw new RequestError(
-        409,
-        'owner_stays',
-        'The owner of a project is its member. Delete the project instead.',
-      );
+    if (project?.owner === principal) throw refusal('owner_stays');
     if (project === undefined || !(await removeMember(transaction, id, principal)))
-      throw new RequestError(404, 'member_not_found', `The project has no member ${principal}.`);
+      throw refusal('member_not_found', { principal });
     await raiseEpoch(transaction, principal);
     await appendAuditIn(
       transaction,
@@ -174,11 +162,7 @@ export async function answerProjectInvitation(
   { id, answer }: { id: string; answer: 'accepted' | 'declined' | 'withdrawn' },
 ): Promise<void> {
   const now = surroundings.now();
-  const none = new RequestError(
-    404,
-    'invitation_not_found',
-    `There is no invitation ${id} that waits for your answer: it was answered, withdrawn, or has expired.`,
-  );
+  const none = refusal('invitation_not_found', { invitation: id });
   await db.transaction().execute(async (transaction) => {
     await lockRights(transaction, caller.tenant);
     const [invitation] = await openInvitations(transaction, caller.tenant, { id }, now);

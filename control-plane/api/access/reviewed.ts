@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { deleteGrant } from '../../access/store/grants.ts';
 import { removeMember } from '../../access/store/projects.ts';
 import { withdrawRole } from '../../access/store/roles.ts';
@@ -18,12 +18,7 @@ const takeMembership: ReviewedRight['withdraw'] = async (transaction, { id, subj
     .select('owner')
     .where('id', '=', id)
     .executeTakeFirst();
-  if (project?.owner === subject)
-    throw new RequestError(
-      409,
-      'owner_stays',
-      'The owner of a project is its member. Delete the project instead.',
-    );
+  if (project?.owner === subject) throw refusal('owner_stays');
   const removed = await removeMember(transaction, id, subject);
   if (removed) await raiseEpoch(transaction, subject);
   return removed;

@@ -1,5 +1,5 @@
 import type { Conditions, Permission } from '../../../contracts/access.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import {
   type Assignment,
   assignRole,
@@ -23,7 +23,7 @@ const MAX_ROLES = 500;
 async function existing(transaction: Database, tenant: string, name: string): Promise<StoredRole> {
   const found = await findRole(transaction, tenant, name);
   if (found !== undefined) return found;
-  throw new RequestError(404, 'role_not_found', `There is no role ${name}. GET /api/v1/roles lists yours.`);
+  throw refusal('role_not_found', { role: name });
 }
 
 export interface RoleDefinition {
@@ -44,12 +44,7 @@ export async function defineRole(
     await lockRights(transaction, caller.tenant);
     const count = await countRoles(transaction, caller.tenant);
     const before = await findRole(transaction, caller.tenant, role.name);
-    if (before === undefined && count >= MAX_ROLES)
-      throw new RequestError(
-        409,
-        'too_many_roles',
-        `A tenant has ${MAX_ROLES} roles at most. Delete one first.`,
-      );
+    if (before === undefined && count >= MAX_ROLES) throw refusal('too_many_roles', { limit: MAX_ROLES });
     const gifts = role.permissions.map((permission) => ({ permission, conditions: role.conditions }));
     await demandHeld(transaction, caller, gifts, now);
     await putRole(transaction, caller.tenant, {
@@ -132,11 +127,7 @@ export async function takeRole(
   await db.transaction().execute(async (transaction) => {
     await lockRights(transaction, caller.tenant);
     if (!(await withdrawRole(transaction, caller.tenant, name, principal)))
-      throw new RequestError(
-        404,
-        'assignment_not_found',
-        `The principal ${principal} does not have the role ${name}.`,
-      );
+      throw refusal('assignment_not_found', { principal, role: name });
     await raiseEpoch(transaction, principal);
     await appendAuditIn(
       transaction,

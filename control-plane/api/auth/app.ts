@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
-import { toRequestError } from '../../../foundation/errors.ts';
-import { sendError } from '../../../foundation/http.ts';
+import { sentence, toRequestError } from '../../../foundation/errors.ts';
+import { readerOf, sendError } from '../../../foundation/http.ts';
 import { pageHeaders } from '../../../foundation/page.ts';
 import { databaseErrors } from '../database-errors.ts';
 import { type AuthContext, type AuthRoutes, clientOf } from './context.ts';
@@ -11,12 +11,11 @@ import { failurePage, signInPage } from './pages.ts';
 import { providerRoutes } from './providers.ts';
 import { safeNext } from './next.ts';
 import { formBody, formInvalid, signInRoutes } from './sign-in.ts';
-import { giveToken } from './token.ts';
-import { sentence } from './words.ts';
+import { giveToken, tokenOperation } from './token.ts';
 
 /** For programs: no cookie, no page. */
 const tokenRoutes: AuthRoutes = (app, { db, sessions: { key }, surroundings }) => {
-  app.post('/auth/token', formBody, async (request, response) => {
+  app[tokenOperation.method](tokenOperation.path, formBody, async (request, response) => {
     const answer = await giveToken(request.body, clientOf(request).address, { db, key, surroundings });
     response.set('cache-control', 'no-store').json(answer);
   });
@@ -53,7 +52,7 @@ function pageErrors({ providers, logger }: AuthContext): ErrorRequestHandler {
     const isPage =
       !['/token', '/refresh'].includes(request.path) && request.accepts(['html', 'json']) === 'html';
     if (!isPage || error.code.startsWith('assertion_')) {
-      sendError(response, error);
+      sendError(response, error, readerOf(request));
       return;
     }
     const { language } = clientOf(request);

@@ -1,8 +1,12 @@
 import type { Express, Request, RequestHandler } from 'express';
 import type { JWTVerifyGetKey } from 'jose';
-import { type AuthAssertionClaims, verifyAuthAssertion } from '../../../contracts/assertion.ts';
+import {
+  type AuthAssertionClaims,
+  type AssertionRefusal,
+  verifyAuthAssertion,
+} from '../../../contracts/assertion.ts';
 import { header } from '../../../contracts/headers.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal, type RequestError } from '../../../foundation/errors.ts';
 import type { ReplayCache } from '../../../foundation/replay-cache.ts';
 import type { SlidingWindow } from '../../limits/sliding-window.ts';
 import type { SessionIssuer } from '../../identity/sessions.ts';
@@ -37,15 +41,11 @@ export function requireAuthAssertion(
       keys,
       now(),
     );
-    const refused = (reason: string): RequestError =>
-      new RequestError(401, `assertion_${reason}`, 'Signing in goes through the gateway.');
+    const refused = (reason: AssertionRefusal | 'replayed'): RequestError => refusal(`assertion_${reason}`);
     if (!result.ok) throw refused(result.reason);
     const remembered = replays.remember(result.claims.jti, new Date((result.claims.exp + 5) * 1000));
     if (remembered === 'replayed') throw refused('replayed');
-    if (remembered === 'full')
-      throw new RequestError(503, 'overloaded', 'Too many requests at once. Try again shortly.', {
-        headers: { 'retry-after': '2' },
-      });
+    if (remembered === 'full') throw refusal('overloaded', { retryAfter: 2 });
     claimsOf.set(request, result.claims);
     next();
   };

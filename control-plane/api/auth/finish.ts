@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { verifySession } from '../../../contracts/session.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { type RequestError, refusal } from '../../../foundation/errors.ts';
 import { pageHeaders } from '../../../foundation/page.ts';
 import { appendAuditIn, type AuditRecord } from '../../audit/record.ts';
 import type { Database } from '../../database/schema.ts';
@@ -32,12 +32,7 @@ export async function sessionOf(context: AuthContext, request: Request): Promise
   return session?.principal === claims.sub ? session : undefined;
 }
 
-export const accountDisabled = (): RequestError =>
-  new RequestError(
-    403,
-    'account_disabled',
-    'Your account was disabled by an administrator. Ask one if you think that this is wrong.',
-  );
+export const accountDisabled = (): RequestError => refusal('account_disabled');
 
 /** One record of signing in or out, in the transaction of what it records. */
 export function signInRecord(
@@ -132,11 +127,7 @@ export async function finishProviderSignIn(
   const [only] = usable;
   if (only === undefined) {
     if (disabled.length > 0) throw accountDisabled();
-    throw new RequestError(
-      403,
-      'sign_in_not_a_member',
-      'Your account is valid, but none of its groups gives access to a tenant. Ask your administrator to add you to one.',
-    );
+    throw refusal('sign_in_not_a_member');
   }
   // Without a refresh token nobody can be asked about the person, so that the session must end before it matters.
   const short = provider.needsRefreshToken && account.refreshToken === undefined;

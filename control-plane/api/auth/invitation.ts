@@ -1,11 +1,12 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import { RequestError } from '../../../foundation/errors.ts';
+import { RequestError, refusal, sentence } from '../../../foundation/errors.ts';
+import type { Language } from '../../../foundation/language.ts';
 import { escapeHtml, htmlPage, pageHeaders } from '../../../foundation/page.ts';
 import { acceptLink, openLink, type OwnAccountContext } from '../own-account.ts';
 import { type AuthRoutes, clientOf } from './context.ts';
 import { formBody, formOf } from './sign-in.ts';
-import { type Language, sentence, words } from './words.ts';
+import { words } from './words.ts';
 
 const acceptForm = z.object({
   token: z.string().max(128),
@@ -26,8 +27,7 @@ export const invitationRoutes: AuthRoutes = (app, context) => {
   app.post('/auth/invitation', formBody, async (request, response) => {
     const { token, password, again, code } = formOf(acceptForm, request);
     try {
-      if (password !== again)
-        throw new RequestError(422, 'passwords_differ', 'The two passwords are not the same.');
+      if (password !== again) throw refusal('passwords_differ');
       const { account, recoveryCodes } = await acceptLink(own, { token, password, code });
       const { language } = clientOf(request);
       response.set(pageHeaders).send(donePage(language, account, recoveryCodes));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { signIn } from '../sign-in.ts';
 import { type AuthRoutes, clientOf } from './context.ts';
 import { startSession } from './finish.ts';
@@ -34,12 +34,7 @@ export const localRoutes: AuthRoutes = (app, context) => {
         via: 'page',
       },
     );
-    if (signedIn === undefined)
-      throw new RequestError(
-        401,
-        'credentials_wrong',
-        'The user name, the password or the code is wrong, or the account is locked. Check them and try again.',
-      );
+    if (signedIn === undefined) throw refusal('credentials_wrong');
     await startSession(context, request, response, {
       principal: signedIn.principal.id,
       tenant: signedIn.principal.tenant,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { pageHeaders } from '../../../foundation/page.ts';
 import { listSessions } from '../../identity/sessions.ts';
 import { endAllSessions, endOneSession } from '../sessions.ts';
@@ -43,7 +43,7 @@ export const ownSessionRoutes: AuthRoutes = (app, context) => {
       return;
     }
     if (!(await endOneSession(db, actor, { id: id ?? '', principal: session.principal }, surroundings)))
-      throw new RequestError(404, 'session_not_found', 'There is no such session, or it has ended.');
+      throw refusal('session_not_found');
     response.redirect(303, '/auth/sessions');
   });
 };

@@ -1,7 +1,8 @@
 import { escapeHtml, htmlPage } from '../../../foundation/page.ts';
 import type { IdentityProvider } from '../../identity/providers/provider.ts';
 import type { SessionRow } from '../../identity/sessions.ts';
-import { type Language, words } from './words.ts';
+import { words } from './words.ts';
+import type { Language } from '../../../foundation/language.ts';
 
 const alert = (problem: string | undefined): string =>
   problem === undefined ? '' : `<p role="alert">${escapeHtml(problem)}</p>`;

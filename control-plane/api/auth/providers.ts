@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { randomState } from 'openid-client';
 import { z } from 'zod';
-import { messageOf, RequestError } from '../../../foundation/errors.ts';
+import { messageOf, RequestError, refusal } from '../../../foundation/errors.ts';
 import { secretsEqual } from '../../../foundation/secret.ts';
 import { principalsOfIdentity } from '../../identity/identities.ts';
 import type { Authenticated, IdentityProvider } from '../../identity/providers/provider.ts';
@@ -23,12 +23,7 @@ const tenantForm = z.object({ tenant: z.string().max(64), next: z.string().optio
 /** Attempts at one name in the window of `AuthContext.attempts`, right or wrong. */
 const ATTEMPTS = 10;
 
-const flowExpired = (): RequestError =>
-  new RequestError(
-    400,
-    'sign_in_expired',
-    'This sign-in was not begun in this browser, or took too long. Sign in again.',
-  );
+const flowExpired = (): RequestError => refusal('sign_in_expired');
 
 /** Signing in with the identity providers of the configuration. */
 export const providerRoutes: AuthRoutes = (app, context) => {
@@ -40,11 +35,7 @@ export const providerRoutes: AuthRoutes = (app, context) => {
   ): Extract<IdentityProvider, { kind: K }> {
     const provider = providers.get(request.params.name);
     if (provider?.kind === kind) return provider as Extract<IdentityProvider, { kind: K }>;
-    throw new RequestError(
-      404,
-      'provider_not_found',
-      'There is no identity provider of that name. Begin again at the sign-in page.',
-    );
+    throw refusal('provider_not_found');
   }
 
   const redirectUri = (request: Named): string =>
@@ -92,11 +83,7 @@ export const providerRoutes: AuthRoutes = (app, context) => {
     const account = await asked(context, provider, () => provider.verify(login, password));
     if (account === undefined) {
       await auditWrong(context, request, `provider:${provider.name}:password`);
-      throw new RequestError(
-        401,
-        'credentials_wrong',
-        'The user name or the password is wrong. Check both and try again.',
-      );
+      throw refusal('credentials_wrong');
     }
     await finishProviderSignIn(context, request, response, { provider, account, next: safeNext(next) });
   });
@@ -124,12 +111,7 @@ export const providerRoutes: AuthRoutes = (app, context) => {
 function takeAttempt({ attempts, monotonicMs }: AuthContext, name: string): void {
   const answer = attempts.take(name, ATTEMPTS, monotonicMs());
   if (answer.admitted) return;
-  throw new RequestError(
-    429,
-    'too_many_attempts',
-    'There were too many attempts with this user name. Try again in 15 minutes.',
-    { headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1000)) } },
-  );
+  throw refusal('too_many_attempts', { retryAfter: Math.ceil(answer.retryAfterMs / 1000) });
 }
 
 /** Asks a provider; one that does not answer is said to be away, with the reason in the log alone. */
@@ -152,11 +134,6 @@ async function asked<T extends Authenticated | object | undefined>(
       throw error;
     }
     context.logger.warn({ err: error, provider: provider.name }, 'a provider did not answer');
-    throw new RequestError(
-      502,
-      'provider_unavailable',
-      'The identity provider cannot be reached at the moment. Try again shortly.',
-      { headers: { 'retry-after': '5' }, cause: error },
-    );
+    throw refusal('provider_unavailable', { retryAfter: 5 }, {}, error);
   }
 }

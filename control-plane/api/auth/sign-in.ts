@@ -1,6 +1,6 @@
 import express, { type Request } from 'express';
 import { z } from 'zod';
-import { RequestError } from '../../../foundation/errors.ts';
+import { type RequestError, refusal } from '../../../foundation/errors.ts';
 import { pageHeaders } from '../../../foundation/page.ts';
 import { appendAuditIn } from '../../audit/record.ts';
 import { hashApiKey } from '../../identity/api-key.ts';
@@ -18,12 +18,7 @@ const keyForm = z.object({ key: z.string().max(256).default(''), next: z.string(
 
 export const formBody = express.urlencoded({ extended: false, limit: '8kb', parameterLimit: 20 });
 
-export const formInvalid = (): RequestError =>
-  new RequestError(
-    400,
-    'form_invalid',
-    'The form must be sent as application/x-www-form-urlencoded, with the fields of the page, and no larger than 8 KiB.',
-  );
+export const formInvalid = (): RequestError => refusal('form_invalid');
 
 /** @throws RequestError 400 form_invalid */
 export function formOf<S extends z.ZodType>(schema: S, request: Request): z.infer<S> {
@@ -32,8 +27,7 @@ export function formOf<S extends z.ZodType>(schema: S, request: Request): z.infe
   return parsed.data;
 }
 
-export const sessionInvalid = (): RequestError =>
-  new RequestError(401, 'session_invalid', 'The browser session has ended. Sign in again.');
+export const sessionInvalid = (): RequestError => refusal('session_invalid');
 
 /** The sign-in page, sessions by API key, and the end and renewal of any session. */
 export const signInRoutes: AuthRoutes = (app, context) => {
@@ -50,11 +44,7 @@ export const signInRoutes: AuthRoutes = (app, context) => {
     const key = await findKey(db, hashApiKey(form.key.trim()), surroundings.now());
     if (key === undefined) {
       await auditWrong(context, request, 'key-unknown');
-      throw new RequestError(
-        401,
-        'key_unknown',
-        'The API key is not known: it is mistyped, has expired, or was revoked. Check it, or make a new one.',
-      );
+      throw refusal('key_unknown');
     }
     await startSession(context, request, response, {
       principal: key.principal,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ACCESS_TOKEN_SECONDS, signAccessToken } from '../../../contracts/access-token.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal } from '../../../foundation/errors.ts';
 import { appendAuditIn } from '../../audit/record.ts';
 import type { Database } from '../../database/schema.ts';
 import {
@@ -13,6 +13,7 @@ import {
 } from '../../identity/applications/tokens.ts';
 import type { SessionKey } from '../../identity/sessions.ts';
 import type { Surroundings } from '../keys.ts';
+import type { Described } from '../operation.ts';
 
 const FAMILY_SECONDS = 30 * 86_400;
 
@@ -32,12 +33,31 @@ const tokenRequest = z.discriminatedUnion('grant_type', [
   z.object({ grant_type: z.literal('refresh_token'), refresh_token: z.string().min(1).max(200) }),
 ]);
 
-export interface TokenAnswer {
-  access_token: string;
-  token_type: 'Bearer';
-  expires_in: number;
-  refresh_token: string;
-}
+const tokenAnswer = z
+  .strictObject({
+    access_token: z.string(),
+    token_type: z.literal('Bearer'),
+    expires_in: z.int().describe('Seconds'),
+    refresh_token: z.string().describe('Works once, and gives the next'),
+  })
+  .meta({ id: 'TokenAnswer' });
+export type TokenAnswer = z.infer<typeof tokenAnswer>;
+
+/** The one operation that is not under `/api/v1`, and needs no credential besides what is in its form. */
+export const tokenOperation = {
+  method: 'post',
+  path: '/auth/token',
+  subject: 'identity',
+  summary: {
+    en: "Gives an access token for an application's key, or for the refresh token given last",
+    zh: '用应用的密钥或最近的刷新令牌换取访问令牌',
+  },
+  access: { decided: 'by-credential' },
+  body: tokenRequest,
+  encoding: 'form',
+  answers: { 200: tokenAnswer },
+  errors: ['invalid_request', 'invalid_client', 'invalid_grant'],
+} as const satisfies Described;
 
 /**
  * Gives a token for an application's key, or for the refresh token given last, which is then used up.
@@ -49,12 +69,7 @@ export async function giveToken(
   context: TokenContext,
 ): Promise<TokenAnswer> {
   const parsed = tokenRequest.safeParse(form);
-  if (!parsed.success)
-    throw new RequestError(
-      400,
-      'invalid_request',
-      'Send grant_type=client_credentials with client_id and client_secret, or grant_type=refresh_token with refresh_token, as a form.',
-    );
+  if (!parsed.success) throw refusal('invalid_request');
   return parsed.data.grant_type === 'client_credentials'
     ? begin(parsed.data.client_id, parsed.data.client_secret, clientIp, context)
     : refresh(parsed.data.refresh_token, clientIp, context);
@@ -73,11 +88,7 @@ async function begin(
     holder?.principal.kind !== 'application' ||
     ![`ipk_${holder.keyId}`, holder.principal.id].includes(clientId)
   )
-    throw new RequestError(
-      401,
-      'invalid_client',
-      'The client is unknown, its secret is wrong, or its key has ended. client_id is the key id or the application id, client_secret the whole API key.',
-    );
+    throw refusal('invalid_client');
   const end = new Date(now.getTime() + FAMILY_SECONDS * 1000);
   const expiresAt = holder.expiresAt !== null && holder.expiresAt < end ? holder.expiresAt : end;
   const family: TokenFamily = { id: surroundings.newId(), expiresAt };
@@ -109,12 +120,7 @@ async function refresh(token: string, clientIp: string, context: TokenContext): 
       });
     return undefined;
   });
-  if (answer === undefined)
-    throw new RequestError(
-      401,
-      'invalid_grant',
-      'The refresh token is unknown, has expired, or was used before. Sign in again with the client id and secret.',
-    );
+  if (answer === undefined) throw refusal('invalid_grant');
   return answer;
 }
 

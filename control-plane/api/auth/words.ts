@@ -1,6 +1,4 @@
-import type { RequestError } from '../../../foundation/errors.ts';
-
-export type Language = 'en' | 'zh';
+import type { Language } from '../../../foundation/language.ts';
 
 export const words = {
   en: {
@@ -81,35 +79,3 @@ export const words = {
     endAll: '结束所有会话（包括当前会话）',
   },
 } satisfies Record<Language, Record<string, string | ((label: string) => string)>>;
-
-/** The sentences of what may go wrong at sign-in; those in English come with the error. */
-const chinese: Readonly<Record<string, string>> = {
-  sign_in_refused: '身份提供方未能确认您的身份。请重新登录；若仍然如此，请联系管理员。',
-  sign_in_wrong_organisation: '您的账号不属于允许在此登录的组织。请使用该组织的账号登录。',
-  sign_in_not_a_member:
-    '您的账号有效，但其所在的组均未被授予任何租户的访问权限。请联系管理员将您加入相应的组。',
-  account_disabled: '管理员已停用您的账号。如有疑问，请联系管理员。',
-  sign_in_expired: '此次登录不是在此浏览器中开始的，或已超时。请重新登录。',
-  provider_unavailable: '暂时无法连接到身份提供方。请稍后重试。',
-  provider_not_found: '没有此名称的身份提供方。请从登录页重新开始。',
-  link_invalid: '此链接无效、已被使用或已过期。请联系管理员获取新的链接。',
-  password_weak: '密码强度不足：至少 12 个字符、5 个不同字符，且不得包含账号名或租户名。',
-  passwords_differ: '两次输入的密码不一致。',
-  code_wrong: '身份验证器应用的验证码不正确。请检查时钟，并输入当前显示的验证码。',
-  secrets_key_missing: '此功能需要用于加密的密钥。请运维人员为 API 和网关设置 secretsKeyFile。',
-  sign_in_busy: '同时登录的人数过多。请稍后重试。',
-  credentials_wrong: '用户名、密码或验证码不正确，或账号已被锁定。请检查后重试。',
-  too_many_attempts: '对此用户名的尝试次数过多。请在 15 分钟后重试。',
-  key_unknown: 'API 密钥无效：可能输入有误、已过期或已被吊销。请检查，或创建新密钥。',
-  session_invalid: '浏览器会话已结束。请重新登录。',
-  session_not_found: '没有此会话，或其已结束。',
-  form_invalid: '表单必须以 application/x-www-form-urlencoded 发送，包含页面上的字段，且不超过 8 KiB。',
-  database_unavailable: '数据库暂时不可用，未做任何更改。请稍后重试。',
-  internal: '我们这边出现了故障。请重试；若仍然如此，请将请求编号告知管理员。',
-};
-
-export function sentence(error: RequestError, language: Language): string {
-  return language === 'zh' && Object.hasOwn(chinese, error.code)
-    ? (chinese[error.code] ?? error.message)
-    : error.message;
-}

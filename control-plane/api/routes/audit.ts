@@ -1,17 +1,34 @@
 import { z } from 'zod';
 import { listAudit } from '../../audit/record.ts';
-import { callerOf } from '../authenticate.ts';
-import { demand, parse, type Routes } from './support.ts';
+import { pageSize, time } from '../fields.ts';
+import { needs, ok, operation, type Operation } from '../operation.ts';
 
-const auditPage = z.strictObject({
-  before: z.uuid().optional(),
-  limit: z.coerce.number().int().min(1).max(500).default(100),
-});
+const record = z
+  .strictObject({
+    id: z.uuid(),
+    at: time,
+    principal: z.string(),
+    action: z.string(),
+    resource: z.string(),
+    allowed: z.boolean(),
+    rule: z.string(),
+    detail: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'AuditRecord' });
 
-export const auditRoutes: Routes = (app, { db }) => {
-  app.get('/api/v1/audit', async (request, response) => {
-    const caller = callerOf(request).principal;
-    demand(caller, 'audit:read', 'audit');
-    response.json({ records: await listAudit(db, caller.tenant, parse(auditPage, request.query)) });
-  });
-};
+export const auditOperations: Operation[] = [
+  operation({
+    method: 'get',
+    path: '/api/v1/audit',
+    subject: 'operations',
+    summary: { en: 'Audit records of the tenant, the newest first', zh: '列出租户的审计记录（最新的在前）' },
+    access: needs('audit:read', 'audit'),
+    query: z.strictObject({
+      before: z.uuid().optional().describe('Only records older than this one'),
+      limit: pageSize(500, 100),
+    }),
+    answers: { 200: z.strictObject({ records: z.array(record) }) },
+    errors: [],
+    handle: async ({ caller, query }, { db }) => ok({ records: await listAudit(db, caller.tenant, query) }),
+  }),
+];

@@ -1,8 +1,9 @@
-import type { Express } from 'express';
 import type { z } from 'zod';
 import type { AssertionClaims } from '../../../contracts/assertion.ts';
 import type { Snapshot } from '../../../contracts/snapshot.ts';
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal, type RequestError } from '../../../foundation/errors.ts';
+import { check, type FieldProblem } from '../../../foundation/field-problems.ts';
+import type { Localized } from '../../../foundation/language.ts';
 import { compileScopes, openTenant } from '../../access/compile.ts';
 import { type AccessContext, type Decision, decide, type Resource } from '../../access/decide.ts';
 import type { Action } from '../../access/roles.ts';
@@ -20,15 +21,14 @@ export interface ApiContext extends BaseContext {
   declared: { services: Snapshot['services']; models: ReturnType<typeof modelsOf> };
 }
 
+const MOST_PROBLEMS = 50;
+
 export interface BaseContext {
   db: Database;
   tenants: Snapshot['tenants'];
   surroundings: Surroundings;
   identity: IdentityTools;
 }
-
-/** One file of `routes/` adds the routes of one subject. */
-export type Routes = (app: Express, context: ApiContext) => void;
 
 /** Where, when and how was judged by the gateway, before the request came here. What is left is the key's scopes. */
 function fromGateway({ actions }: Caller): AccessContext {
@@ -48,22 +48,27 @@ export function decisionFor(
   return decide(caller, action, resource, fromGateway(caller));
 }
 
-/** @throws RequestError 403 not_allowed, with the rule and the reason. */
+/** @throws RequestError 403 access_denied, with the rule and the reason. */
 export function demand(...question: Parameters<typeof decisionFor>): void {
   const { allow, reason, rule } = decisionFor(...question);
-  if (!allow) throw new RequestError(403, 'not_allowed', reason, { details: { rule } });
+  if (!allow) throw refusal('access_denied', { rule, reason });
 }
 
-/** @throws RequestError 400 invalid_field, naming each field that is wrong. */
+/** @throws RequestError 422 field_invalid, naming each field that is wrong, what it may be and what it is. */
 export function parse<S extends z.ZodType>(schema: S, value: unknown): z.infer<S> {
-  const parsed = schema.safeParse(value ?? {});
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => ({ field: path.join('.'), message }));
-  const first = problems[0];
-  throw new RequestError(
-    400,
-    'invalid_field',
-    `${first === undefined || first.field === '' ? 'The request' : `The field ${first.field}`} is wrong: ${first?.message ?? 'unknown'}.`,
-    { details: { problems } },
-  );
+  const checked = check(schema, value ?? {});
+  if (checked.ok) return checked.value;
+  throw fieldsInvalid(checked.problems);
+}
+
+const WHOLE: Localized = { en: '(the whole)', zh: '（整体）' };
+
+/** @param problems - at least one; the sentence tells of the first */
+export function fieldsInvalid(problems: readonly FieldProblem[]): RequestError {
+  const named = problems.slice(0, MOST_PROBLEMS).map(({ field, message }) => ({
+    field: field === '' ? WHOLE : field,
+    message,
+  }));
+  const [first] = named;
+  return refusal('field_invalid', { field: first?.field, problem: first?.message, problems: named });
 }

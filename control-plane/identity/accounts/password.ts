@@ -1,4 +1,5 @@
 import { scrypt, timingSafeEqual } from 'node:crypto';
+import type { Localized } from '../../../foundation/language.ts';
 
 /** `ln` is the logarithm of N. 2^15, 8, 3 takes 32 MiB, and is one of the settings that OWASP holds equal. */
 interface Parameters {
@@ -108,15 +109,19 @@ function derive(password: string, salt: Buffer, { ln, r, p }: Parameters): Promi
 const SHORTEST = 12;
 const LONGEST = 256;
 
-/** Why a password is not taken, in a sentence; undefined when it is. Length counts, not kinds of characters (NIST SP 800-63B). */
-export function passwordProblem(password: string, known: readonly string[]): string | undefined {
+/** Why a password is not taken, after «The password …»; undefined when it is. Length counts, not kinds of characters (NIST SP 800-63B). */
+export function passwordProblem(password: string, known: readonly string[]): Localized | undefined {
   const text = password.normalize('NFKC');
   const letters = Array.from(text);
-  if (letters.length < SHORTEST) return `The password must have ${SHORTEST} characters at least.`;
-  if (letters.length > LONGEST) return `The password must have ${LONGEST} characters at most.`;
-  if (new Set(letters).size < 5) return 'The password must have 5 different characters at least.';
+  if (letters.length < SHORTEST)
+    return { en: `must have ${SHORTEST} characters at least`, zh: `至少需要 ${SHORTEST} 个字符` };
+  if (letters.length > LONGEST)
+    return { en: `must have ${LONGEST} characters at most`, zh: `最多 ${LONGEST} 个字符` };
+  if (new Set(letters).size < 5)
+    return { en: 'must have 5 different characters at least', zh: '至少需要 5 个不同的字符' };
   const lower = text.toLowerCase();
   const given = known.find((word) => word.length >= 4 && lower.includes(word.toLowerCase()));
-  if (given !== undefined) return 'The password must not contain the name of the account or of its tenant.';
+  if (given !== undefined)
+    return { en: 'must not contain the name of the account or of its tenant', zh: '不得包含账号名或租户名' };
   return undefined;
 }

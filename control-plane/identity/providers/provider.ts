@@ -1,4 +1,4 @@
-import { RequestError } from '../../../foundation/errors.ts';
+import { refusal, type RequestError } from '../../../foundation/errors.ts';
 
 /** What a provider says of a person. */
 export interface Profile {
@@ -79,20 +79,9 @@ export interface ProviderSurroundings {
 export const PROVIDER_TIMEOUT_MS = 5_000;
 
 /** The provider said no, or was told no by the person. What it said goes to the log, not to the page. */
-export const providerRefused = (cause: unknown): RequestError =>
-  new RequestError(
-    403,
-    'sign_in_refused',
-    'The identity provider did not confirm who you are. Sign in again; if it stays, ask your administrator.',
-    { cause },
-  );
+export const providerRefused = (cause: unknown): RequestError => refusal('sign_in_refused', {}, {}, cause);
 
-export const notInOrganisation = (): RequestError =>
-  new RequestError(
-    403,
-    'sign_in_wrong_organisation',
-    'Your account belongs to another organisation than the one that may sign in here. Sign in with an account of that organisation.',
-  );
+export const notInOrganisation = (): RequestError => refusal('sign_in_wrong_organisation');
 
 const MAX_TEXT = 200;
 const MAX_GROUPS = 1_000;
