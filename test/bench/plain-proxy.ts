@@ -32,7 +32,7 @@ const server = createServer((request, response) => {
     maxBodyBytes: 2 ** 30,
     timeoutMs: 30_000,
     spooled: undefined,
-    compress: undefined,
+    compress: false,
     responseHeaders: (raw) => withoutFraming(raw, RESPONSE),
     transfer: { bytesIn: 0, bytesOut: 0 },
     onStart: () => undefined,
