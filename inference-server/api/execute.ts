@@ -1,9 +1,6 @@
-import type { UsageEvent } from '../../contracts/usage-event.ts';
 import { RequestError } from '../../foundation/errors.ts';
-import type { Outbox } from '../../foundation/outbox.ts';
-import type { JobResult, ModelEngine } from '../engine/model-engine.ts';
+import type { Engine, JobResult } from '../engine/engine.ts';
 import { probeImage } from '../imaging/probe.ts';
-import { type Job, usageEventOf } from '../usage/event.ts';
 import type { JobOptions } from '../worker/protocol.ts';
 import type { Caller } from './caller.ts';
 
@@ -15,86 +12,42 @@ export interface Order {
   options: JobOptions;
 }
 
-export interface ServedModel {
-  engine: ModelEngine;
-  sha256: string;
-}
-
 export interface Execution {
-  models: ReadonlyMap<string, ServedModel>;
-  outbox: Pick<Outbox<UsageEvent>, 'append' | 'full'>;
-  tenant: string;
-  service: string;
-  executionProvider: string;
+  engine: Engine;
   maxPixels: number;
-  now: () => Date;
-  observe: (model: string, result: JobResult) => void;
 }
 
-export type Answer = Extract<JobResult, { ok: true }>;
-
-/** @throws RequestError `model_unknown`. */
-export function modelOf(models: Execution['models'], name: string | undefined): ServedModel {
-  const [first] = models.values();
-  const model = name === undefined ? first : models.get(name);
-  if (model !== undefined) return model;
-  const names = [...models.keys()];
-  throw new RequestError(
-    422,
-    'model_unknown',
-    `This service has no model ${name ?? ''}. It has ${names.join(', ')}; leave the model out to use ${names[0] ?? ''}.`,
-    { details: { models: names } },
-  );
+export interface Answer {
+  bytes: Uint8Array;
+  timings: JobResult['timings'];
 }
 
-/**
- * Runs one order. What it consumed is on disk before its answer is given, whether it succeeded or not.
- * @throws RequestError
- */
+/** Runs one order. @throws RequestError */
 export async function execute(
-  execution: Execution,
+  { engine, maxPixels }: Execution,
   order: Order,
-  context: { caller: Caller; route: string; signal: AbortSignal },
+  context: { caller: Caller; route: string; traceparent: string | undefined; signal: AbortSignal },
 ): Promise<Answer> {
-  const { models, outbox, now } = execution;
-  if (outbox.full()) throw outboxFull();
-  const model = modelOf(models, order.model);
-  const probe = probeImage(order.bytes, execution.maxPixels);
-  const job: Job = {
-    id: context.caller.requestId,
-    tenant: execution.tenant,
-    service: execution.service,
-    principal: context.caller.principal,
-    model: { name: model.engine.name, sha256: model.sha256 },
-    route: context.route,
-    pixels: probe.width * probe.height,
-    bytesIn: order.bytes.length,
-    executionProvider: execution.executionProvider,
-    startedAt: now(),
-  };
-  const result = await model.engine.submit(order.bytes, order.options, context.signal);
-  execution.observe(model.engine.name, result);
-  await outbox.append(usageEventOf(job, result, now())).catch((error: unknown) => {
-    throw notRecorded(error);
-  });
+  const probe = probeImage(order.bytes, maxPixels);
+  const { caller, route, traceparent, signal } = context;
+  const result = await engine.run(
+    {
+      id: caller.requestId,
+      model: order.model,
+      principal: caller.principal,
+      route,
+      work: {
+        kind: 'background-removal',
+        bytes: order.bytes,
+        options: order.options,
+        pixels: probe.width * probe.height,
+      },
+      ...(traceparent === undefined ? {} : { traceparent }),
+    },
+    { signal },
+  );
   if (!result.ok) throw result.error;
-  return result;
-}
-
-function outboxFull(): RequestError {
-  return new RequestError(
-    503,
-    'usage_outbox_full',
-    'This server cannot record more usage until its events are taken, and does no work that it cannot record. Tell your administrator.',
-    { headers: { 'retry-after': '30' } },
-  );
-}
-
-function notRecorded(cause: unknown): RequestError {
-  return new RequestError(
-    503,
-    'usage_not_recorded',
-    'The work was done, but its usage could not be recorded, so its result is not given out. Try again later.',
-    { cause, headers: { 'retry-after': '30' } },
-  );
+  if (result.output.kind !== 'background-removal')
+    throw new RequestError(500, 'internal', 'The model gave something else than a picture.');
+  return { bytes: result.output.bytes, timings: result.timings };
 }

@@ -6,7 +6,7 @@ import type { Logger } from '../../foundation/logger.ts';
 import type { Metrics } from '../metrics.ts';
 import { discardRest } from './body.ts';
 import type { Caller, Identify } from './caller.ts';
-import { type Answer, execute, type Execution, modelOf, type Order } from './execute.ts';
+import { type Answer, execute, type Execution, type Order } from './execute.ts';
 import type { Uploads } from './uploads.ts';
 
 /** One shape of the API: how it is asked, and how it says no. */
@@ -60,9 +60,11 @@ function handlerWithin(
       caller = await context.identify(request);
       response.setHeader(header.requestId, caller.requestId);
       const order = await context.uploads.during(() => surface.read(request, context.maxBodyBytes));
-      model = modelOf(execution.models, order.model).engine.name;
+      model = execution.engine.model(order.model).name;
       const { route } = surface;
-      const answer = await execute(execution, order, { caller, route, signal: departure.signal });
+      const traceparent = request.get('traceparent');
+      const { signal } = departure;
+      const answer = await execute(execution, order, { caller, route, traceparent, signal });
       count('succeeded', '');
       sendPicture(response, answer, order);
     } catch (thrown) {
@@ -86,9 +88,9 @@ function outcomeOf({ status, code }: RequestError): string {
   return status >= 500 ? 'failed' : 'refused';
 }
 
-function sendPicture(response: Response, { bytes, queueMs, timings }: Answer, { options }: Order): void {
+function sendPicture(response: Response, { bytes, timings }: Answer, { options }: Order): void {
   const times = [
-    ['queue', queueMs],
+    ['queue', timings.queueMs],
     ['preprocess', timings.preprocessMs],
     ['inference', timings.inferenceMs],
     ['postprocess', timings.postprocessMs],

@@ -87,7 +87,7 @@ export interface Inference {
   send: Send;
   assert(
     target: string,
-    change?: Partial<{ id: string; aud: string; htm: string; at: Date }>,
+    change?: Partial<{ id: string; aud: string; htm: string; at: Date; principal: string }>,
   ): Promise<string>;
   /** Adds up a metric over its labels that match. */
   metric(name: string, labels?: string): Promise<number>;
@@ -158,7 +158,7 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
           jti: change.id ?? newUuid(),
           htm: change.htm ?? 'POST',
           htu: target,
-          principal: PRINCIPAL,
+          principal: { ...PRINCIPAL, id: change.principal ?? PRINCIPAL.id },
         },
         { kid: 'k1', privateKey },
         change.at ?? new Date(),
