@@ -16,6 +16,16 @@ export const backgroundRemoval = z.strictObject({
   mean: three,
   std: three.refine((values) => values.every((value) => value > 0), 'each must be above 0'),
   activation: z.enum(['none', 'sigmoid']).default('none'),
+  classes: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        values: z.array(z.int().min(0).max(254)).min(1),
+        byDefault: z.boolean().default(true),
+      }),
+    )
+    .min(1)
+    .optional(),
 });
 
 export const modelConfig = z.strictObject({

@@ -1,18 +1,33 @@
+import { RequestError } from '../../foundation/errors.ts';
 import { resampleLanczos } from '../imaging/resample.ts';
-import type { BackgroundRemoval } from './background-removal.ts';
+import { type BackgroundRemoval, type ClassMask, toMask } from './background-removal.ts';
 
-/** A mask that a graph with one channel a class can give. */
-export interface ClassMask {
-  name: string;
-  /** The channels that belong to it. */
-  values: readonly number[];
-  /** Whether it answers a request that names none. */
-  byDefault: boolean;
+/** @throws RequestError `class_unknown` when the model has no such class. */
+export function assertClass(model: string, { classes }: BackgroundRemoval, name: string | undefined): void {
+  if (name === undefined || classes?.some((mask) => mask.name === name) === true) return;
+  const has = classes === undefined ? 'it has none' : `it has ${classes.map((mask) => mask.name).join(', ')}`;
+  throw new RequestError(
+    422,
+    'class_unknown',
+    `${model} has no class ${JSON.stringify(name.slice(0, 80))}: ${has}.`,
+    { details: { model, classes: classes?.map((mask) => mask.name) ?? [] } },
+  );
 }
 
-/** The masks to give: the one named, or all that are given by default. */
-export function chosenMasks(classes: readonly ClassMask[], name: string | undefined): readonly ClassMask[] {
-  return classes.filter((mask) => (name === undefined ? mask.byDefault : mask.name === name));
+/**
+ * The masks of a picture from the graph's first output: one of its first channel, or, of a model with classes, the one
+ * named or all that are given by default.
+ */
+export function toMasks(
+  output: Float32Array,
+  pipeline: BackgroundRemoval,
+  size: { width: number; height: number },
+  name: string | undefined,
+): Uint8Array[] {
+  const { classes } = pipeline;
+  if (classes === undefined) return [toMask(output, pipeline, size)];
+  const chosen = classes.filter((mask) => (name === undefined ? mask.byDefault : mask.name === name));
+  return toClassMasks(output, pipeline, size, chosen);
 }
 
 /**
@@ -20,7 +35,7 @@ export function chosenMasks(classes: readonly ClassMask[], name: string | undefi
  * class of a pixel is its largest channel, the first of equals. As rembg does, it is the map of class numbers that is
  * resampled, by Lanczos, so that an edge between two classes crosses those between.
  */
-export function toClassMasks(
+function toClassMasks(
   output: Float32Array,
   pipeline: Pick<BackgroundRemoval, 'size'>,
   size: { width: number; height: number },
@@ -32,7 +47,7 @@ export function toClassMasks(
   const data = largestChannels(output, pixels, channels);
   const map = resampleLanczos({ data, width, height, channels: 1 }, size.width, size.height).data;
   return choices.map(({ values }) => {
-    const shades = shadesOf(values, channels);
+    const shades = shadesOf(values);
     return map.map((number) => shades[number] as number);
   });
 }
@@ -50,9 +65,9 @@ function largestChannels(output: Float32Array, pixels: number, channels: number)
   return map;
 }
 
-/** White for the classes of a mask, black for the others; numbers that only the resampling makes stay as they are. */
-function shadesOf(values: readonly number[], channels: number): Uint8Array {
-  const shades = Uint8Array.from({ length: 256 }, (_, number) => (number < channels ? 0 : number));
+/** White for the classes of a mask, black for the others and for numbers that only the resampling makes. */
+function shadesOf(values: readonly number[]): Uint8Array {
+  const shades = new Uint8Array(256);
   for (const value of values) shades[value] = 255;
   return shades;
 }

@@ -44,9 +44,12 @@ function cutOutOne(picture: Raster, mask: Uint8Array, options: ComposeOptions): 
     const matted = mattedCutout(picture, mask, options.matting);
     if (matted !== undefined) return matted;
     // rembg's way out too.
-    return options.alpha === 'replaced' ? cutOut(picture, mask, 'replaced') : decontaminatedCutout(picture, mask);
+    return options.alpha === 'replaced'
+      ? cutOut(picture, mask, 'replaced')
+      : decontaminatedCutout(picture, mask);
   }
-  if (options.decontaminate === true && options.alpha !== 'replaced') return decontaminatedCutout(picture, mask);
+  if (options.decontaminate === true && options.alpha !== 'replaced')
+    return decontaminatedCutout(picture, mask);
   return cutOut(picture, mask, options.alpha);
 }
 

@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { messageOf } from '../../foundation/errors.ts';
-import { type BackgroundRemoval, toInput, toMask } from '../pipelines/background-removal.ts';
+import { type BackgroundRemoval, toInput } from '../pipelines/background-removal.ts';
+import { assertClass, toMasks } from '../pipelines/class-masks.ts';
 import type { Raster } from '../imaging/resample.ts';
 import type { LoadOrder } from './protocol.ts';
 import { mismatchOf } from './verify.ts';
@@ -19,8 +20,14 @@ export class UnusableModelError extends Error {
 
 export interface LoadedModel {
   pipeline: BackgroundRemoval;
-  /** The mask of a picture, of the picture's size. */
-  mask(picture: Raster): Promise<{ mask: Uint8Array; runStartedAt: number; inferenceMs: number }>;
+  /**
+   * The masks of a picture, of the picture's size: one, or those of a model with classes that were chosen.
+   * @throws RequestError `class_unknown`.
+   */
+  masks(
+    picture: Raster,
+    classes: string | undefined,
+  ): Promise<{ masks: Uint8Array[]; runStartedAt: number; inferenceMs: number }>;
 }
 
 /** Verifies the file, and only then loads it. @throws UnusableModelError */
@@ -47,18 +54,19 @@ export async function loadModel(order: LoadOrder): Promise<LoadedModel> {
 
   async function run(): Promise<Float32Array> {
     const results = await session.run({ [input]: feed }, [output]);
-    return firstChannel(results[output], width * height);
+    return float32(results[output], width * height);
   }
 
   return {
     pipeline: model.pipeline,
-    async mask(picture) {
+    async masks(picture, classes) {
+      assertClass(model.name, model.pipeline, classes);
       toInput(picture, model.pipeline, data);
       const started = performance.now();
       const result = await run();
       const finished = performance.now();
       return {
-        mask: toMask(result, model.pipeline, picture),
+        masks: toMasks(result, model.pipeline, picture, classes),
         runStartedAt: started,
         inferenceMs: finished - started,
       };
@@ -124,11 +132,11 @@ function ports(
   return { input: input.name, output };
 }
 
-function firstChannel(tensor: Tensor | undefined, pixels: number): Float32Array {
+function float32(tensor: Tensor | undefined, pixels: number): Float32Array {
   const data = tensor?.data;
   if (!(data instanceof Float32Array) || data.length < pixels)
     throw new RangeError(
       `the first output is ${tensor?.type ?? 'missing'} [${tensor?.dims.join(', ') ?? ''}]; its pipeline needs float32 with ${pixels} values`,
     );
-  return data.subarray(0, pixels);
+  return data;
 }

@@ -101,7 +101,11 @@ function refined(previous: Level, size: { width: number; height: number }, whole
 
 type Size = { width: number; height: number };
 
-function nearest(source: Float32Array, channels: number, { from, to }: { from: Size; to: Size }): Float32Array {
+function nearest(
+  source: Float32Array,
+  channels: number,
+  { from, to }: { from: Size; to: Size },
+): Float32Array {
   const output = new Float32Array(to.width * to.height * channels);
   for (let y = 0, at = 0; y < to.height; y++) {
     const row = Math.floor((y * from.height) / to.height) * from.width;
@@ -113,49 +117,67 @@ function nearest(source: Float32Array, channels: number, { from, to }: { from: S
   return output;
 }
 
-const right = new Float32Array(6);
+/** Of one pixel's system of two equations: its matrix, and its right side for three foreground and three background samples. */
+interface Pixel {
+  a00: number;
+  a01: number;
+  a11: number;
+  right: Float32Array;
+}
 
 /**
  * One pass of Gauss and Seidel over a level, in place: each pixel's two colours from its four neighbours' of the
  * moment. `Math.fround` stands where the reference holds a value in single precision.
  */
 function sweep(level: Level, picture: Float32Array, alpha: Float32Array): void {
-  const { width, height, foreground, background } = level;
+  const { width, height } = level;
+  const system: Pixel = { a00: 0, a01: 0, a11: 0, right: new Float32Array(6) };
   for (let y = 0, pixel = 0; y < height; y++)
     for (let x = 0; x < width; x++, pixel++) {
-      const a = alpha[pixel] as number;
-      const rest = 1 - a;
-      let a00 = Math.fround(a * a);
-      const a01 = a * rest;
-      let a11 = rest * rest;
-      for (let channel = 0; channel < 3; channel++) {
-        const value = picture[pixel * 3 + channel] as number;
-        right[channel] = a * value;
-        right[3 + channel] = rest * value;
-      }
+      begin(system, alpha[pixel] as number, picture, pixel * 3);
       for (const [dx, dy] of NEIGHBOURS) {
         const x2 = Math.max(0, Math.min(width - 1, x + dx));
         const y2 = Math.max(0, Math.min(height - 1, y + dy));
         const other = y2 * width + x2;
-        const gradient = Math.fround(Math.abs(a - (alpha[other] as number)));
-        const weight = Math.fround(REGULARIZATION + gradient);
-        a00 = Math.fround(a00 + weight);
-        a11 += weight;
-        for (let channel = 0; channel < 3; channel++) {
-          right[channel] =
-            (right[channel] as number) + Math.fround(weight * (foreground[other * 3 + channel] as number));
-          right[3 + channel] =
-            (right[3 + channel] as number) + Math.fround(weight * (background[other * 3 + channel] as number));
-        }
+        const gradient = Math.fround(Math.abs((alpha[pixel] as number) - (alpha[other] as number)));
+        addNeighbour(system, level, other * 3, Math.fround(REGULARIZATION + gradient));
       }
-      const scale = 1 / (a00 * a11 - a01 * a01);
-      for (let channel = 0; channel < 3; channel++) {
-        const front = right[channel] as number;
-        const back = right[3 + channel] as number;
-        foreground[pixel * 3 + channel] = clamped(scale * a11 * front + scale * -a01 * back);
-        background[pixel * 3 + channel] = clamped(scale * -a01 * front + scale * a00 * back);
-      }
+      finish(system, level, pixel * 3);
     }
+}
+
+function begin(system: Pixel, alpha: number, picture: Float32Array, at: number): void {
+  const rest = 1 - alpha;
+  system.a00 = Math.fround(alpha * alpha);
+  system.a01 = alpha * rest;
+  system.a11 = rest * rest;
+  for (let channel = 0; channel < 3; channel++) {
+    const value = picture[at + channel] as number;
+    system.right[channel] = alpha * value;
+    system.right[3 + channel] = rest * value;
+  }
+}
+
+function addNeighbour(system: Pixel, { foreground, background }: Level, at: number, weight: number): void {
+  const { right } = system;
+  system.a00 = Math.fround(system.a00 + weight);
+  system.a11 += weight;
+  for (let channel = 0; channel < 3; channel++) {
+    const front = Math.fround(weight * (foreground[at + channel] as number));
+    const back = Math.fround(weight * (background[at + channel] as number));
+    right[channel] = (right[channel] as number) + front;
+    right[3 + channel] = (right[3 + channel] as number) + back;
+  }
+}
+
+function finish({ a00, a01, a11, right }: Pixel, { foreground, background }: Level, at: number): void {
+  const scale = 1 / (a00 * a11 - a01 * a01);
+  for (let channel = 0; channel < 3; channel++) {
+    const front = right[channel] as number;
+    const back = right[3 + channel] as number;
+    foreground[at + channel] = clamped(scale * a11 * front + scale * -a01 * back);
+    background[at + channel] = clamped(scale * -a01 * front + scale * a00 * back);
+  }
 }
 
 function clamped(value: number): number {

@@ -37,13 +37,8 @@ export function mattingSystem(picture: Raster, trimap: Uint8Array): MattingSyste
   const window = new Int32Array(WINDOW);
   for (let y = 1; y < height - 1; y++)
     for (let x = 1; x < width - 1; x++) {
-      let unknown = 0;
-      for (let i = 0; i < WINDOW; i++) {
-        const pixel = (y + Math.floor(i / 3) - 1) * width + x + (i % 3) - 1;
-        window[i] = pixel;
-        if (index[pixel] !== -1) unknown++;
-      }
-      if (unknown > 0) addWindow(picture, window, index, matrix);
+      for (let i = 0; i < WINDOW; i++) window[i] = (y + Math.floor(i / 3) - 1) * width + x + (i % 3) - 1;
+      if (window.some((pixel) => index[pixel] !== -1)) addWindow(picture, window, index, matrix);
     }
   return { index, pixels, matrix, right: rightSide(trimap, index, pixels, matrix, width), width };
 }
@@ -55,7 +50,14 @@ const inverse = new Float64Array(6);
 function addWindow(picture: Raster, window: Int32Array, index: Int32Array, matrix: Float64Array): void {
   centreColours(picture, window);
   invertCovariance();
-  const [m00, m01, m02, m11, m12, m22] = inverse as unknown as [number, number, number, number, number, number];
+  const [m00, m01, m02, m11, m12, m22] = inverse as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   for (let i = 0; i < WINDOW; i++) {
     const row = index[window[i] as number] as number;
     if (row === -1) continue;

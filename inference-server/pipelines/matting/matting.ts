@@ -23,7 +23,10 @@ export function mattedCutout(picture: Raster, mask: Uint8Array, options: TrimapO
 
 /** A cut-out by the mask with the subject's own colours, as rembg's `decontaminate` gives. */
 export function decontaminatedCutout(picture: Raster, mask: Uint8Array): Raster {
-  return withForeground(picture, Float64Array.from(mask, (value) => value / 255));
+  return withForeground(
+    picture,
+    Float64Array.from(mask, (value) => value / 255),
+  );
 }
 
 function withForeground(picture: Raster, alpha: Float64Array): Raster {

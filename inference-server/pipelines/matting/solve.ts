@@ -81,7 +81,11 @@ function inner(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
-function multiplyInto(output: Float64Array, { starts, columns, values }: SparseRows, vector: Float64Array): void {
+function multiplyInto(
+  output: Float64Array,
+  { starts, columns, values }: SparseRows,
+  vector: Float64Array,
+): void {
   for (let row = 0; row < output.length; row++) {
     let sum = 0;
     for (let at = starts[row] as number; at < (starts[row + 1] as number); at++)

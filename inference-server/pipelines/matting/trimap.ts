@@ -17,8 +17,20 @@ export function trimapOf(
   height: number,
   { foreground, background, erode }: TrimapOptions,
 ): Uint8Array {
-  const inside = eroded(mask.map((value) => Number(value > foreground)), width, height, erode, 0);
-  const outside = eroded(mask.map((value) => Number(value < background)), width, height, erode, 1);
+  const inside = eroded(
+    mask.map((value) => Number(value > foreground)),
+    width,
+    height,
+    erode,
+    0,
+  );
+  const outside = eroded(
+    mask.map((value) => Number(value < background)),
+    width,
+    height,
+    erode,
+    1,
+  );
   return Uint8Array.from(mask, (_, pixel) => {
     if (outside[pixel] === 1) return KNOWN.background;
     return inside[pixel] === 1 ? KNOWN.foreground : KNOWN.unknown;
