@@ -81,6 +81,22 @@ export const inferenceServerConfig = z
         maxPixels: z.int().positive().default(50_000_000),
       })
       .prefault({}),
+    /** Pictures from addresses that clients name. Off: this server opens no connection that a client asks for. */
+    remoteImages: z
+      .strictObject({
+        enabled: z.boolean().default(false),
+        schemes: z
+          .array(z.enum(['https', 'http']))
+          .min(1)
+          .default(['https']),
+        ports: z.array(z.int().min(1).max(65_535)).min(1).default([443]),
+        /** Networks, besides the public Internet, that may be fetched from. */
+        allowedNetworks: z.array(z.union([z.cidrv4(), z.cidrv6()])).default([]),
+        maxRedirects: z.int().min(0).max(10).default(3),
+        /** Over all redirects. */
+        timeoutSeconds: z.number().positive().max(120).default(15),
+      })
+      .prefault({}),
     usage: z.strictObject({
       url: z.url(),
       tokenFile: z.string().min(1),

@@ -109,7 +109,7 @@ describe('reading a multipart form', () => {
       TYPE,
       Buffer.concat([part('file', Buffer.from('a'), 'a.png'), part('other', Buffer.from('b'), 'b.png'), END]),
       422,
-      'form_too_large',
+      'field_unsupported',
     ],
     [
       'a field that comes twice',

@@ -20,17 +20,17 @@ function varint(value: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
-function field(number: number, value: number | string | Buffer): Buffer {
+export function field(number: number, value: number | string | Buffer): Buffer {
   if (typeof value === 'number') return Buffer.concat([varint(number * 8 + VARINT), varint(value)]);
   const bytes = typeof value === 'string' ? Buffer.from(value) : value;
   return Buffer.concat([varint(number * 8 + BYTES), varint(bytes.length), bytes]);
 }
 
-function message(...fields: (Buffer | Buffer[])[]): Buffer {
+export function message(...fields: (Buffer | Buffer[])[]): Buffer {
   return Buffer.concat(fields.flat());
 }
 
-function tensor(name: string, dims: number[], values: Float32Array): Buffer {
+export function tensor(name: string, dims: number[], values: Float32Array): Buffer {
   return message(
     dims.map((dim) => field(1, dim)),
     field(2, FLOAT),
@@ -39,12 +39,12 @@ function tensor(name: string, dims: number[], values: Float32Array): Buffer {
   );
 }
 
-function valueInfo(name: string, dims: number[]): Buffer {
+export function valueInfo(name: string, dims: number[]): Buffer {
   const shape = message(dims.map((dim) => field(1, field(1, dim))));
   return message(field(1, name), field(2, field(1, message(field(1, FLOAT), field(2, shape)))));
 }
 
-function conv(input: string, weights: string, output: string, padding: number): Buffer {
+export function conv(input: string, weights: string, output: string, padding: number): Buffer {
   const ints = (name: string, values: number[]): Buffer =>
     field(
       5,
@@ -95,6 +95,11 @@ export function tinyGraph({ width, height, work = 0 }: TinyGraph): Buffer {
     field(11, valueInfo('input', [1, 3, height, width])),
     field(12, valueInfo('output', [1, 1, height, width])),
   );
+  return modelOf(graph);
+}
+
+/** A whole model of a graph. */
+export function modelOf(graph: Buffer): Buffer {
   return message(
     field(1, IR_VERSION),
     field(2, 'imageplane-tests'),
