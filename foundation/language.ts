@@ -25,6 +25,7 @@ export function preferredLanguage(acceptLanguage: string | undefined): Language 
 export function fill(template: string, details: Record<string, unknown>): string {
   return template.replace(/\{(\w+)\}/g, (placeholder, name: string) => {
     const value = details[name];
+    if (Array.isArray(value) && value.length > 0) return value.map(String).join(', ');
     return typeof value === 'string' || typeof value === 'number' ? String(value) : placeholder;
   });
 }

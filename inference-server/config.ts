@@ -28,22 +28,38 @@ export const backgroundRemoval = z.strictObject({
     .optional(),
 });
 
-export const modelConfig = z.strictObject({
+const file = z.strictObject({
+  name: z.string().min(1),
+  path: z.string().min(1),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  size: z.int().positive(),
+});
+
+/** What every model has, whatever it does. */
+const model = {
   name: z.string().min(1),
   family: z.string().min(1),
-  task: z.literal('background-removal'),
-  files: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1),
-        path: z.string().min(1),
-        sha256: z.string().regex(/^[0-9a-f]{64}$/),
-        size: z.int().positive(),
-      }),
-    )
-    .length(1, 'a background-removal model is exactly one ONNX file'),
-  pipeline: backgroundRemoval,
-});
+  /** `on-demand`: at its first job; unloaded again when idle, or when another one needs the memory. */
+  load: z.enum(['always', 'on-demand']).default('always'),
+  /** What its process holds at its peak, while that has not been measured. */
+  memoryMiB: z.int().positive().optional(),
+};
+
+export const modelConfig = z.discriminatedUnion('task', [
+  z.strictObject({
+    ...model,
+    task: z.literal('background-removal'),
+    files: z.array(file).length(1, 'a background-removal model is exactly one ONNX file'),
+    pipeline: backgroundRemoval,
+  }),
+  /** Any graph: tensors in, tensors out. */
+  z.strictObject({
+    ...model,
+    task: z.literal('tensors'),
+    /** The graph first; then what it names as external data, in the same folder. */
+    files: z.array(file).min(1),
+  }),
+]);
 export type ModelConfig = z.infer<typeof modelConfig>;
 
 export const executionProvider = z.enum(['cpu', 'cuda', 'tensorrt', 'webgpu']);
@@ -71,8 +87,42 @@ export const inferenceServerConfig = z
     threads: z.int().min(0).max(1024).default(0),
     queue: z
       .strictObject({
+        /** Jobs that wait for one model. */
         depth: z.int().min(1).max(10_000).default(16),
         deadlineSeconds: z.number().positive().max(3600).default(120),
+      })
+      .prefault({}),
+    memory: z
+      .strictObject({
+        /** Of all model processes together; 0 takes four fifths of what the machine or container has. */
+        budgetMiB: z.int().min(0).default(0),
+        /** Of the inputs of all jobs that wait or run, in the HTTP process. */
+        waitingMiB: z.int().min(1).default(256),
+      })
+      .prefault({}),
+    /** Of models that are loaded on demand; 0 keeps them. */
+    idleUnloadSeconds: z.number().min(0).max(604_800).default(300),
+    /** When a model process is replaced by a fresh one; 0 is never. */
+    recycle: z
+      .strictObject({
+        afterRuns: z.int().min(0).default(0),
+        /** Beyond what it held when it was warm. */
+        growthMiB: z.int().min(0).default(1024),
+      })
+      .prefault({}),
+    /** Results of equal jobs are given again, and equal jobs at once run once. Without it nothing is remembered. */
+    cache: z
+      .strictObject({
+        maxMiB: z.int().min(1).default(256),
+        ttlSeconds: z.number().positive().max(604_800).default(3600),
+      })
+      .optional(),
+    /** Submitted jobs are kept for their results to be fetched. */
+    jobs: z
+      .strictObject({
+        maxKept: z.int().min(1).max(1_000_000).default(1000),
+        maxMiB: z.int().min(1).default(256),
+        keepSeconds: z.number().positive().max(604_800).default(600),
       })
       .prefault({}),
     limits: z

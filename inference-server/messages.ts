@@ -112,18 +112,23 @@ const catalogue = {
   },
   model_unknown: {
     status: 422,
-    en: 'This service has no model {model}. It has {known}; leave the model out to use the first.',
-    zh: '此服务没有模型 {model}。可用模型：{known}；省略该字段则使用第一个。',
+    en: 'This service has no such model. It has {models}; leave the model out to use the first.',
+    zh: '此服务没有该模型。可用模型：{models}；省略该字段则使用第一个。',
+  },
+  model_version_unknown: {
+    status: 404,
+    en: 'The model {model} is served in the version {version}, and in no other.',
+    zh: '模型 {model} 当前版本为 {version}，没有其他版本。',
   },
   class_unknown: {
     status: 422,
-    en: 'The model {model} has no class {found}. It has: {known}.',
-    zh: '模型 {model} 没有类别 {found}。可用类别：{known}。',
+    en: 'The model has no such class.',
+    zh: '该模型没有所请求的类别。',
   },
   task_unsupported: {
     status: 422,
-    en: 'The model {model} does another kind of work than was asked for.',
-    zh: '模型 {model} 不支持所请求的任务。',
+    en: 'The model does another kind of work than was asked for.',
+    zh: '该模型不支持所请求的任务：图片任务请使用图片模型，张量请使用 Open Inference Protocol（/v2）。',
   },
   prompt_unsupported: {
     status: 422,
@@ -305,10 +310,15 @@ const catalogue = {
     en: 'The request was not finished within its time.',
     zh: '请求未能在规定时间内完成。请发送更小的图片，或稍后重试。',
   },
-  cancelled: {
+  job_cancelled: {
     status: 409,
-    en: 'The job was cancelled.',
-    zh: '任务已被取消。',
+    en: 'The job was cancelled on request.',
+    zh: '任务已按请求取消。',
+  },
+  model_not_replaced: {
+    status: 409,
+    en: 'The model was not replaced, and goes on as it was.',
+    zh: '模型未被替换，仍按原样继续服务。',
   },
   server_stopping: {
     status: 503,

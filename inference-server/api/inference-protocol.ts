@@ -74,10 +74,7 @@ function modelIn(exchange: Exchange): ModelState {
   exchange.model = model.name;
   const version = pathPart(exchange, 'version');
   if (version !== '' && version !== versionOf(model))
-    throw refusal('model_unknown', {
-      model: `${model.name} in the version ${JSON.stringify(version.slice(0, 80))}`,
-      known: `${model.name} in the version ${versionOf(model)}`,
-    });
+    throw refusal('model_version_unknown', { model: model.name, version: versionOf(model) });
   return model;
 }
 

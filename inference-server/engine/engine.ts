@@ -1,5 +1,6 @@
 import type { RequestError } from '../../foundation/errors.ts';
-import type { JobOptions } from '../worker/protocol.ts';
+import type { ModelConfig } from '../config.ts';
+import type { Datatype, JobOptions } from '../worker/protocol.ts';
 import type { Problem } from './problem.ts';
 
 /**
@@ -7,21 +8,7 @@ import type { Problem } from './problem.ts';
  * model, decides whose turn it is, and records what each job consumed before its result is given.
  */
 
-/** Open Inference Protocol's names of element types. */
-export type Datatype =
-  | 'BOOL'
-  | 'UINT8'
-  | 'UINT16'
-  | 'UINT32'
-  | 'UINT64'
-  | 'INT8'
-  | 'INT16'
-  | 'INT32'
-  | 'INT64'
-  | 'FP16'
-  | 'FP32'
-  | 'FP64'
-  | 'BYTES';
+export type { Datatype };
 
 /**
  * A tensor as bytes: row-major, little-endian, the elements one after another, BOOL as one byte of 0 or 1. BYTES as in
@@ -192,8 +179,17 @@ export interface Engine {
    * for, also when its configuration says `always`. @throws RequestError `model_unknown`.
    */
   unload(name: string): Promise<void>;
+  /**
+   * Serves another version of a model under its name, without a job failing: the new process is warm before the old one
+   * goes, when memory allows; else one after the other, while jobs wait. If the new version cannot be served, the old
+   * one stays. Resolves when the new one serves, or at once when the model is not loaded.
+   * @throws RequestError `model_unknown`, `model_not_replaced` 409 with the reason.
+   */
+  replaceModel(model: ModelConfig): Promise<void>;
   /** Of models only; jobs are watched by their handles. Gives how to stop. */
   subscribe(listener: (event: EngineEvent) => void): () => void;
+  /** Held by the result cache. */
+  cacheBytes(): number;
   /** What keeps the server from taking work: of models that are always loaded, and its own. */
   problems(): Problem[];
   /** Takes no more jobs, gives what is under way up to `graceMs`, then tells the rest to come again. */

@@ -6,11 +6,11 @@ import type { Raster } from '../imaging/resample.ts';
 import { toInput, toMask } from '../pipelines/background-removal.ts';
 import { compose } from '../pipelines/compose.ts';
 import type { JobOptions, JobTimings } from './protocol.ts';
-import { type LoadedModel, UnusableModelError } from './session.ts';
+import { type BackgroundRemover, UnusableModelError } from './session.ts';
 
 /** Encoded picture in, encoded picture out; `timings` is filled as far as the work gets. */
 export async function removeBackground(
-  model: LoadedModel,
+  model: BackgroundRemover,
   bytes: Uint8Array,
   options: JobOptions & { maxPixels: number },
   timings: JobTimings,
@@ -32,7 +32,7 @@ const WARM_UP_CALLS = 5;
  * Runs everything at the model's own size, so that the first request does not wait for memory and compilation.
  * @throws UnusableModelError
  */
-export async function warmUp(model: LoadedModel, name: string): Promise<void> {
+export async function warmUp(model: BackgroundRemover, name: string): Promise<void> {
   const { width, height } = model.pipeline.size;
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => i & 255);
   const picture: Raster = { data, width, height, channels: 3 };
