@@ -49,6 +49,15 @@ const ALL: Record<string, Case> = {
     },
     form: { a: 'true', af: '200', ab: '60', ae: '3' },
   },
+  'matted-widely': {
+    theirs: {
+      alpha_matting: true,
+      alpha_matting_foreground_threshold: 150,
+      alpha_matting_background_threshold: 90,
+      alpha_matting_erode_size: 10,
+    },
+    form: { a: 'true', af: '150', ab: '90', ae: '10' },
+  },
 };
 const CLOTHES: Record<string, Case> = {
   ...BASIC,
@@ -90,7 +99,11 @@ before(async () => {
       const manifest = readManifest(path, await readFile(path, 'utf8'), validate);
       manifests.set(name, manifest);
       const { size, classes } = manifest.spec.pipeline ?? assert.fail(`${name} has no pipeline`);
-      const graph = segmentationGraph({ size: size.width, channels: classes === undefined ? 1 : CLASSES });
+      const graph = segmentationGraph({
+        size: size.width,
+        channels: classes === undefined ? 1 : CLASSES,
+        bright: cases === ALL,
+      });
       graphs.set(name, join(folder, `${name}.onnx`));
       await writeFile(join(folder, `${name}.onnx`), graph);
     }
@@ -129,6 +142,14 @@ async function configOf(name: string): Promise<Record<string, unknown>> {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { name, family, task, pipeline, files: [{ name: 'model.onnx', path, sha256, size: bytes.length }] };
 }
+
+describe('the cases', () => {
+  it('of alpha matting are really matted', async () => {
+    const ours = await readFile(join(folder, 'u2net.decontaminated.png'));
+    for (const kind of ['matted-tightly', 'matted-widely'])
+      assert.ok((await difference(ours, join(folder, `u2net.${kind}.png`))).max > 20, kind);
+  });
+});
 
 describe('with the same graph and photo, rembg and this server agree', () => {
   for (const { models, cases } of Object.values(GROUPS))
