@@ -122,8 +122,8 @@ const catalogue = {
   },
   class_unknown: {
     status: 422,
-    en: 'The model has no such class.',
-    zh: '该模型没有所请求的类别。',
+    en: 'The model {model} has no class {found}. It has: {classes}.',
+    zh: '模型 {model} 没有类别 {found}。可用类别：{classes}。',
   },
   task_unsupported: {
     status: 422,

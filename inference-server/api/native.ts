@@ -8,7 +8,7 @@ import { readBody } from './body.ts';
 import { choice, missingFile, queryOf, readFields } from './fields.ts';
 import { jobEndpoints, sendAccepted } from './jobs.ts';
 import { readForm } from './multipart.ts';
-import { BINARY, fileWith, type Operation } from './openapi.ts';
+import { BINARY, fileWith, type Operation } from './operation.ts';
 import type { Endpoint, Exchange, Surface } from './surface.ts';
 import { type Order, pictureJob, runPicture, sendPicture } from './work.ts';
 

@@ -6,7 +6,7 @@ import { parseJson, readBody } from './body.ts';
 import { missingFile, queryOf, readFields } from './fields.ts';
 import { readForm } from './multipart.ts';
 import { bytesOfDataUrl, editBody, editFields, readEditFields, readImageReference } from './openai-fields.ts';
-import { fileWith } from './openapi.ts';
+import { fileWith } from './operation.ts';
 import { type Endpoint, type Exchange, pathPart, sendPlain, type Surface } from './surface.ts';
 import { type Order, runPicture } from './work.ts';
 

@@ -2,7 +2,7 @@ import { errorBodyOf } from '../../foundation/errors.ts';
 import { refusal } from '../messages.ts';
 import { missingFile } from './fields.ts';
 import { readForm } from './multipart.ts';
-import { BINARY, fileWith } from './openapi.ts';
+import { BINARY, fileWith } from './operation.ts';
 import { readRembgForm, readRembgQuery, rembgForm, rembgGetQuery, rembgPostQuery } from './rembg-fields.ts';
 import type { Endpoint, Surface } from './surface.ts';
 import { runPicture, sendPicture } from './work.ts';

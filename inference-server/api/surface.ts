@@ -8,7 +8,7 @@ import type { Engine } from '../engine/engine.ts';
 import { sentence } from '../messages.ts';
 import { discardRest } from './body.ts';
 import type { Caller, Identify } from './caller.ts';
-import type { Operation } from './openapi.ts';
+import type { Operation } from './operation.ts';
 import type { FetchImage } from './remote-image.ts';
 import type { Uploads } from './uploads.ts';
 

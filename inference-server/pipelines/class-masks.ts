@@ -1,17 +1,16 @@
-import { RequestError } from '../../foundation/errors.ts';
 import { resampleLanczos } from '../imaging/resample.ts';
+import { refusal } from '../messages.ts';
 import { type BackgroundRemoval, type ClassMask, toMask } from './background-removal.ts';
 
 /** @throws RequestError `class_unknown` when the model has no such class. */
 export function assertClass(model: string, { classes }: BackgroundRemoval, name: string | undefined): void {
   if (name === undefined || classes?.some((mask) => mask.name === name) === true) return;
-  const has = classes === undefined ? 'it has none' : `it has ${classes.map((mask) => mask.name).join(', ')}`;
-  throw new RequestError(
-    422,
-    'class_unknown',
-    `${model} has no class ${JSON.stringify(name.slice(0, 80))}: ${has}.`,
-    { details: { model, classes: classes?.map((mask) => mask.name) ?? [] } },
-  );
+  const names = classes?.map((mask) => mask.name) ?? [];
+  throw refusal('class_unknown', {
+    model,
+    found: JSON.stringify(name.slice(0, 80)),
+    classes: names.length === 0 ? ['–'] : names,
+  });
 }
 
 /**

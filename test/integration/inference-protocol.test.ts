@@ -48,7 +48,7 @@ async function get(path: string): Promise<{ status: number; body: Json }> {
 async function post(
   path: string,
   body: unknown,
-  init: RequestInit = {},
+  init: { headers?: Record<string, string> } = {},
 ): Promise<{ status: number; body: Json }> {
   const response = await server.send(path, {
     body: JSON.stringify(body),
@@ -105,7 +105,8 @@ describe('Open Inference Protocol', () => {
   });
 
   it('infers from and to binary data, laid out as the extension says', async () => {
-    const { data: _data, ...described } = input;
+    const { name, shape, datatype } = input;
+    const described = { name, shape, datatype };
     const head = Buffer.from(
       JSON.stringify({
         inputs: [{ ...described, parameters: { binary_data_size: values.length * 4 } }],

@@ -252,7 +252,10 @@ describe('jobs', () => {
     state: string;
     error?: { code: string; message: string };
   }
-  const submit = (target: string, init: RequestInit & { id?: string } = {}): Promise<Response> =>
+  const submit = (
+    target: string,
+    init: { id?: string; body?: Uint8Array<ArrayBuffer>; headers?: Record<string, string> } = {},
+  ): Promise<Response> =>
     server.send(target, {
       body: Uint8Array.from(picture),
       ...init,

@@ -1,5 +1,5 @@
-import { RequestError } from '../../../foundation/errors.ts';
-import type { SparseRows } from './solve.ts';
+import { refusal } from '../../messages.ts';
+import type { SparseRows } from './sparse-rows.ts';
 
 /** Entries of the factor smaller than this are left out. */
 const DROP_BELOW = 1e-4;
@@ -141,12 +141,7 @@ function growingEntries(expected: number): Entries {
   let values = new Float64Array(rows.length);
   let used = 0;
   function grow(): void {
-    if (rows.length >= MAX_ENTRIES)
-      throw new RequestError(
-        422,
-        'matting_too_large',
-        'The soft edge of this picture is too large for alpha matting. Send a smaller picture, a smaller ae, or a=false.',
-      );
+    if (rows.length >= MAX_ENTRIES) throw refusal('matting_too_large');
     const size = Math.min(MAX_ENTRIES, Math.ceil(rows.length * 1.5));
     const [oldRows, oldValues] = [rows, values];
     rows = new Int32Array(size);

@@ -1,7 +1,8 @@
 import type { Raster } from '../../imaging/resample.ts';
 import { foregroundColours } from './foreground.ts';
 import { mattingSystem } from './laplacian.ts';
-import { solve, unknownRows } from './solve.ts';
+import { solve } from './solve.ts';
+import { unknownRows } from './sparse-rows.ts';
 import { KNOWN, type TrimapOptions, trimapOf } from './trimap.ts';
 
 /**
