@@ -108,6 +108,12 @@ function observerOf(
   };
 }
 
-function roundedTimings(timings: Timings): Record<string, number> {
-  return Object.fromEntries(Object.entries(timings).map(([name, ms]) => [name, Math.round(ms)]));
+function roundedTimings({ queueMs, preprocessMs, inferenceMs, postprocessMs }: Timings): Timings {
+  const round = Math.round;
+  return {
+    queueMs: round(queueMs),
+    preprocessMs: round(preprocessMs),
+    inferenceMs: round(inferenceMs),
+    postprocessMs: round(postprocessMs),
+  };
 }
