@@ -55,7 +55,7 @@ const text = {
     docs: 'What can be asked',
     back: 'Send a photo in the browser',
     name: 'Name',
-    where: 'Where',
+    inPath: 'in the path',
     values: 'Values',
     meaning: 'Meaning',
     body: 'Body',
@@ -77,7 +77,7 @@ const text = {
     docs: '接口说明',
     back: '在浏览器中发送照片',
     name: '名称',
-    where: '位置',
+    inPath: '位于路径中',
     values: '取值',
     meaning: '含义',
     body: '请求体',
@@ -89,7 +89,8 @@ const text = {
   },
 } satisfies Record<Language, Record<string, string>>;
 
-const CURL = `curl -H "Authorization: Bearer $KEY" -F file=@photo.jpg -o cutout.png \\
+const CURL = `curl -H "Authorization: Bearer $KEY" \\
+  -F file=@photo.jpg -o cutout.png \\
   "$ADDRESS/v1/cutouts"`;
 
 function rootPage(language: Language): string {
@@ -143,13 +144,13 @@ function operationHtml(
 ): string {
   const words = text[language];
   const parameters = each.parameters.map(({ name, in: where, required, description, schema: type }) =>
-    row(name, where, required, { ...type, description: description ?? type.description }, language),
+    row(name, { where, required }, { ...type, description: description ?? type.description }, language),
   );
   const bodies = Object.entries(each.requestBody?.content ?? {}).map(
     ([type, { schema: of }]) =>
       `<p>${words.body}: <code>${escapeHtml(type)}</code></p>\n${table(
-        [words.name, words.where, words.values, words.meaning],
-        propertyRows(of, words.body, language),
+        [words.name, words.values, words.meaning],
+        propertyRows(of, language),
       )}`,
   );
   const answers = Object.entries(each.responses).map(([status, { description, content: given }]) => {
@@ -158,21 +159,31 @@ function operationHtml(
     return `<li>${status === 'default' ? '' : `${status}: `}${what} ${types.join(', ')}</li>`;
   });
   return `<details><summary><code>${method.toUpperCase()} ${escapeHtml(path)}</code> — ${escapeHtml(each.summary)}</summary>
-${table([words.name, words.where, words.values, words.meaning], parameters)}
+${table([words.name, words.values, words.meaning], parameters)}
 ${bodies.join('\n')}
 <p>${words.answers}</p>
 <ul>${answers.join('')}</ul>
 </details>`;
 }
 
-function propertyRows(of: Schema | undefined, where: string, language: Language): string[][] {
+function propertyRows(of: Schema | undefined, language: Language): string[][] {
   return Object.entries(of?.properties ?? {}).map(([name, property]) => {
     const parsed = schema.safeParse(property);
-    return row(name, where, of?.required?.includes(name) === true, parsed.data ?? {}, language);
+    return row(
+      name,
+      { where: '', required: of?.required?.includes(name) === true },
+      parsed.data ?? {},
+      language,
+    );
   });
 }
 
-function row(name: string, where: string, required: boolean, of: Schema, language: Language): string[] {
+function row(
+  name: string,
+  { where, required }: { where: string; required: boolean },
+  of: Schema,
+  language: Language,
+): string[] {
   const words = text[language];
   const values = (of.enum ?? (of.const === undefined ? [] : [of.const])).map(
     (value) => `<code>${escapeHtml(String(value))}</code>`,
@@ -180,14 +191,13 @@ function row(name: string, where: string, required: boolean, of: Schema, languag
   const type = Array.isArray(of.type) ? of.type.join(' | ') : (of.type ?? '');
   const notes = [
     values.length === 0 ? escapeHtml(type) : values.join(' | '),
-    required ? words.required : '',
+    where === 'path' ? words.inPath : required ? words.required : '',
     of.default === undefined
       ? ''
       : `${words.byDefault}: <code>${escapeHtml(JSON.stringify(of.default))}</code>`,
   ];
   return [
     `<code>${escapeHtml(name)}</code>`,
-    escapeHtml(where),
     notes.filter((note) => note !== '').join('; '),
     escapeHtml(of.description ?? ''),
   ];

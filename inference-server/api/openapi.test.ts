@@ -35,6 +35,16 @@ describe('the OpenAPI document', () => {
     assert.equal(count, endpoints.length);
   });
 
+  it('says everything in Chinese that it says in English', () => {
+    const descriptions = JSON.stringify(documentIn('zh', '1')).matchAll(
+      /"(?:description|summary)":"([^"]+)"/g,
+    );
+    const english = Array.from(descriptions, ([, text = '']) => text).filter(
+      (text) => !/\p{Script=Han}/u.test(text),
+    );
+    assert.deepEqual(english, []);
+  });
+
   it('gives parameters the types that they mean', () => {
     const { paths } = documentIn('en', '1') as unknown as Document;
     const parameters = paths['/api/remove']?.['get']?.parameters ?? [];

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { errorBody } from '../../contracts/error.ts';
 import type { Language } from '../../foundation/language.ts';
 import { messages } from '../messages.ts';
+import { inChinese } from './descriptions-zh.ts';
 import type { Content } from './operation.ts';
 import type { Endpoint, Surface } from './surface.ts';
 
@@ -112,7 +113,7 @@ export function openApiDocument(surfaces: readonly Surface[], options: DocumentO
         endpoint,
         language,
       );
-  return {
+  const document: Json = {
     openapi: '3.1.0',
     info: {
       title,
@@ -140,4 +141,5 @@ export function openApiDocument(surfaces: readonly Surface[], options: DocumentO
       Object.entries(messages).map(([code, message]) => [code, message[language]]),
     ),
   };
+  return language === 'en' ? document : (inChinese(document) as Json);
 }
