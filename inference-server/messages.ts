@@ -227,6 +227,21 @@ const catalogue = {
     en: 'The result has more pixels on a side than its format can hold.',
     zh: '结果的边长超过该格式的上限 {longestSide} 像素。请改用 png，或发送更小的图片。',
   },
+  watermark_impossible: {
+    status: 422,
+    en: 'The result cannot carry the invisible watermark. Send a larger picture.',
+    zh: '结果无法嵌入不可见水印：两边至少需要 256 像素，且须有足够的不透明部分。请发送更大的图片。',
+  },
+  mark_text_invalid: {
+    status: 422,
+    en: 'The text of the visible mark cannot be drawn.',
+    zh: '可见水印的文字无法绘制。请联系管理员。',
+  },
+  mark_logo_invalid: {
+    status: 422,
+    en: 'The logo of the visible mark cannot be used.',
+    zh: '可见水印的标志图片无法使用。请联系管理员。',
+  },
   matting_too_large: {
     status: 422,
     en: 'The soft edge of this picture is too large for alpha matting. Send a smaller picture, a smaller ae, or a=false.',
