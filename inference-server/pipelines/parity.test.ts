@@ -103,6 +103,27 @@ describe('matting', () => {
   });
 });
 
+describe('matting and decontamination', () => {
+  it('are refused for a picture that would need more memory than a model process may take', () => {
+    const [width, height] = [5000, 4000];
+    const picture = { data: new Uint8Array(width * height * 3), width, height, channels: 3 };
+    const mask = new Uint8Array(width * height);
+    const settings = { foreground: 240, background: 10, erode: 3 };
+    assert.throws(() => mattedCutout(picture, mask, settings), { code: 'matting_too_large' });
+    assert.throws(() => decontaminatedCutout(picture, mask), { code: 'matting_too_large' });
+  });
+
+  it('are refused where most of it is unknown', () => {
+    const [width, height] = [2000, 2000];
+    const picture = { data: new Uint8Array(width * height * 3), width, height, channels: 3 };
+    const mask = new Uint8Array(width * height).fill(128);
+    mask.fill(255, 0, 100_000);
+    mask.fill(0, 3_900_000);
+    const settings = { foreground: 240, background: 10, erode: 3 };
+    assert.throws(() => mattedCutout(picture, mask, settings), { code: 'matting_too_large', status: 422 });
+  });
+});
+
 describe('several masks', () => {
   const picture = { data: samples(8 * 8 * 3), width: 8, height: 8, channels: 3 };
   const masks = [samples(64), samples(128).subarray(64)];

@@ -126,6 +126,8 @@ describe('POST /api/remove', () => {
       headers: { 'content-type': 'application/json' },
     });
     assert.equal((await errorOf(json)).code, 'media_type_unsupported');
+    const get = await server.send('/api/remove?url=http://example.org/a.png', { method: 'GET' });
+    assert.deepEqual([get.status, (await errorOf(get)).code], [403, 'remote_images_off']);
     const put = await fetch(`${server.url}/api/remove`, { method: 'PUT' });
     assert.deepEqual([put.status, put.headers.get('allow')], [405, 'POST, GET']);
   });

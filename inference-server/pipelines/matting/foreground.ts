@@ -85,8 +85,9 @@ interface Whole {
 function refined(previous: Level, size: { width: number; height: number }, whole: Whole): Level {
   const { width, height } = size;
   const shape = { from: { width: whole.width, height: whole.height }, to: size };
-  const picture = nearest(whole.picture, 3, shape);
-  const alpha = nearest(whole.alpha, 1, shape);
+  const isWhole = width === whole.width && height === whole.height;
+  const picture = isWhole ? whole.picture : nearest(whole.picture, 3, shape);
+  const alpha = isWhole ? whole.alpha : nearest(whole.alpha, 1, shape);
   const grow = { from: previous, to: size };
   const level = {
     width,
