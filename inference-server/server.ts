@@ -18,6 +18,7 @@ import type { Problem } from './engine/problem.ts';
 import { healthApp } from './health.ts';
 import { engineOptions } from './engine-options.ts';
 import { createMetrics } from './metrics.ts';
+import { createReload } from './reload.ts';
 import { createDelivery } from './usage/delivery.ts';
 
 const REMEMBERED_ASSERTIONS = 200_000;
@@ -29,11 +30,11 @@ const DRAIN_MS = 10_000;
 const ANSWER_MS = 500;
 const DELIVER_BEFORE_EXIT_MS = 2_000;
 
-/** Starts everything; gives back how to stop it. The server listens at once, and is ready when its models are. */
+/** Starts everything; gives back how to stop it, and how to put a changed configuration to use. The server listens at once, and is ready when its models are. */
 export async function startInferenceServer(
   config: InferenceServerConfig,
   logger: Logger,
-): Promise<() => Promise<void>> {
+): Promise<{ stop: () => Promise<void>; reload: (config: InferenceServerConfig) => Promise<void> }> {
   const now = (): number => Date.now();
   const keys = await gatewayKeys(config, logger, now);
   const outbox = await openOutbox<UsageEvent>({
@@ -79,7 +80,7 @@ export async function startInferenceServer(
   logger.info({ address: await listen(probes, config.metrics) }, 'probes and metrics');
   logger.info({ address: await listen(api, config.listen) }, 'listening');
 
-  return async () => {
+  const stop = async (): Promise<void> => {
     stopping = true;
     const closing = closeServer(api, DRAIN_MS + ANSWER_MS);
     await engine.stop(DRAIN_MS);
@@ -88,6 +89,7 @@ export async function startInferenceServer(
     await outbox.close(DELIVER_BEFORE_EXIT_MS);
     await closeServer(probes, 0);
   };
+  return { stop, reload: createReload(engine, config, logger) };
 }
 
 async function gatewayKeys(

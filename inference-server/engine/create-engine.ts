@@ -9,7 +9,7 @@ import { createMemoryGate } from './memory-gate.ts';
 import type { ModelProcess } from './model-process.ts';
 import { createModelSlot, type ModelSlot } from './model-slot.ts';
 import { createResultCache, type ResultCache } from './result-cache.ts';
-import { digestOf, type Landing } from './slot.ts';
+import { digestOf, type Landing, versionOf } from './slot.ts';
 import { type Ending, enterState, handleOf, takenJob, type TakenJob } from './taken-job.ts';
 
 /** What is seen of the engine from outside. Nothing here may throw. */
@@ -145,7 +145,8 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   async function enterByKey(slot: ModelSlot, taken: TakenJob, results: ResultCache<Output>): Promise<void> {
-    const key = await fingerprintOf(options.tenant, digestOf(slot.config()), taken.job.work);
+    taken.version = versionOf(slot.config());
+    const key = await fingerprintOf(options.tenant, taken.version, taken.job.work);
     if (taken.decided) return;
     taken.key = key;
     const output = results.get(key);

@@ -2,13 +2,13 @@ import { webcrypto } from 'node:crypto';
 import type { Output, Work } from './engine.ts';
 
 /**
- * Equal for jobs that come to the same: tenant, the model's digest, parameters and input. Hashed in the thread pool,
+ * Equal for jobs that come to the same: tenant, the model's version, parameters and input. Hashed in the thread pool,
  * since a picture of 30 MiB would hold the event loop up for long.
  */
-export async function fingerprintOf(tenant: string, modelSha256: string, work: Work): Promise<string> {
+export async function fingerprintOf(tenant: string, version: string, work: Work): Promise<string> {
   const { parameters, parts } = partsOf(work);
   const digests = await Promise.all(parts.map(async (part) => hex(await sha256(part))));
-  const whole = JSON.stringify([tenant, modelSha256, work.kind, parameters, digests]);
+  const whole = JSON.stringify([tenant, version, work.kind, parameters, digests]);
   return hex(await sha256(Buffer.from(whole)));
 }
 

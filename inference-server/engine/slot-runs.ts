@@ -4,7 +4,7 @@ import type { EndCause, Resident } from './bring-up.ts';
 import type { Work } from './engine.ts';
 import type { Flight } from './flights.ts';
 import type { RunOutcome } from './model-process.ts';
-import { describeWaiting, digestOf, type Landing, type Slot } from './slot.ts';
+import { describeWaiting, digestOf, type Landing, type Slot, versionOf } from './slot.ts';
 import { enterState, type TakenJob } from './taken-job.ts';
 
 const NO_TIMINGS: JobTimings = { preprocessMs: 0, inferenceMs: 0, postprocessMs: 0 };
@@ -67,9 +67,10 @@ async function fly(slot: Slot, resident: Resident, flight: Flight): Promise<void
   resident.flight = flight;
   slot.inAir.set(flight, resident);
   const model = { name: slot.name, sha256: digestOf(resident.config) };
+  const version = versionOf(resident.config);
   for (const taken of flight.jobs) {
     // Its key names the version that was served when it was taken.
-    if (taken.model.sha256 !== model.sha256) taken.key = undefined;
+    if (taken.version !== version) taken.key = undefined;
     taken.model = model;
     taken.startedAt = flight.startedAt;
     enterState(taken, { state: 'running' });

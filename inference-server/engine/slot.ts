@@ -129,6 +129,12 @@ export function digestOf({ files: [file] }: ModelConfig): string {
   return file?.sha256 ?? '';
 }
 
+/** Equal for models that make the same of the same input: their files, and what is done before and after. */
+export function versionOf(config: ModelConfig): string {
+  const pipeline = config.task === 'background-removal' ? config.pipeline : null;
+  return JSON.stringify([config.task, config.files.map(({ sha256 }) => sha256), pipeline]);
+}
+
 /** What a process of this version is reckoned with: what one held at its peak, or else an estimate. */
 export function bytesNeeded(slot: Slot, config: ModelConfig): number {
   return slot.measured.get(digestOf(config)) ?? reckonedBytes(config);

@@ -6,6 +6,8 @@ export interface TakenJob {
   job: Job;
   model: { name: string; sha256: string };
   level: number;
+  /** Of the model, when it was taken. */
+  version: string | undefined;
   /** Of its result, once its input is hashed. */
   key: string | undefined;
   takenAt: number;
@@ -36,6 +38,7 @@ export function takenJob(
     level: PRIORITIES.indexOf(job.priority ?? 'normal'),
     finishedAt: undefined,
     key: undefined,
+    version: undefined,
     startedAt: undefined,
     state: { state: 'queued', position: 1, startsInSeconds: 0 },
     listeners: new Set(),

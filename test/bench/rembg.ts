@@ -150,7 +150,10 @@ async function peakMemory(server: BenchServer, photos: Uint8Array[], requests: n
   let peak = 0;
   const end = new AbortController();
   const watching = (async (): Promise<void> => {
-    for (; !end.signal.aborted; await sleep(100)) peak = Math.max(peak, await memoryOfTree(server.pid));
+    while (!end.signal.aborted) {
+      peak = Math.max(peak, await memoryOfTree(server.pid));
+      await sleep(100);
+    }
   })();
   await measure(server, photos, { requests, concurrency: MEMORY_CONCURRENCY });
   end.abort();
