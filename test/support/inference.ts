@@ -209,7 +209,9 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
 }
 
 export async function untilReady(inference: Inference): Promise<void> {
-  await until('the inference server is ready', async () => (await inference.ready()).status === 200);
+  const isReady = async (): Promise<boolean> => (await inference.ready()).status === 200;
+  // Real weights take their time on a machine that has other work.
+  await until('the inference server is ready', isReady, 120_000);
 }
 
 /** A multipart body with a picture in `file`, and other fields. */
