@@ -10,7 +10,7 @@ import type { ModelProcess } from './model-process.ts';
 import { createModelSlot, type ModelSlot } from './model-slot.ts';
 import { createResultCache, type ResultCache } from './result-cache.ts';
 import { digestOf, type Landing, versionOf } from './slot.ts';
-import { type Ending, enterState, handleOf, takenJob, type TakenJob } from './taken-job.ts';
+import { type Ending, enterState, handleOf, releaseInput, takenJob, type TakenJob } from './taken-job.ts';
 
 /** What is seen of the engine from outside. Nothing here may throw. */
 export interface EngineObserver {
@@ -202,6 +202,7 @@ export function createEngine(options: EngineOptions): Engine {
     taken.finishedAt = finishedAt;
     active.delete(id);
     observe.done(taken, told);
+    releaseInput(taken);
     kept.done(id, told.ok ? bytesOfOutput(told.output) : 0);
     enterState(taken, { state: 'done', result: told });
     taken.listeners.clear();

@@ -93,6 +93,22 @@ describe('a model', () => {
     await test.engine.stop(0);
   });
 
+  it('that is unloaded while it loads goes again, and does not come back by itself', async () => {
+    let letLoad: (outcome: LoadOutcome) => void = () => undefined;
+    const test = world({
+      loads: () =>
+        new Promise((resolve) => {
+          letLoad = resolve;
+        }),
+    });
+    await until('it is being loaded', () => test.processes.length === 1);
+    await test.engine.unload('m');
+    letLoad(READY);
+    await until('it is gone', () => test.process().ended() && stateOf(test) === 'unloaded');
+    assert.equal(test.processes.length, 1);
+    await test.engine.stop(0);
+  });
+
   it('makes room for another, the least recently used idle one first', async () => {
     const on = (name: string): ModelConfig => modelOf(name, { load: 'on-demand', memoryMiB: 40 });
     const test = world({

@@ -162,7 +162,9 @@ function install(slot: Slot, resident: Resident): void {
   slot.loadingSince = undefined;
   slot.problem = undefined;
   slot.everReady = true;
-  slot.heldDown = false;
+  // Unloaded on request while it was being loaded: then it goes again, unless somebody wants it by now.
+  if (slot.heldDown && !wanted(slot)) resident.leaving = 'requested';
+  else slot.heldDown = false;
   slot.lastUsedAt = now();
   slot.loadMs = ready.loadMs;
   slot.metadata = { inputs: ready.inputs, outputs: ready.outputs };
@@ -173,6 +175,12 @@ function install(slot: Slot, resident: Resident): void {
   const details = { model: slot.name, pid: process.pid, loadMs: Math.round(ready.loadMs) };
   const { executionProvider } = slot.options;
   logger.info({ ...details, executionProvider, placement: ready.placement }, 'the model is ready');
+  const { gate, budget } = slot.options;
+  if (gate.bytes() > budget)
+    logger.warn(
+      { heldBytes: gate.bytes(), budgetBytes: budget },
+      'models hold more than the memory budget, and nothing can be unloaded for it',
+    );
   observe.loaded(slot.name, ready.loadMs);
   answerAsking(slot, undefined);
   pump(slot);

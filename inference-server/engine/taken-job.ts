@@ -1,5 +1,5 @@
 import type { RequestError } from '../../foundation/errors.ts';
-import { type Job, type JobHandle, type JobResult, type JobState, PRIORITIES } from './engine.ts';
+import { type Job, type JobHandle, type JobResult, type JobState, PRIORITIES, type Work } from './engine.ts';
 
 /** A job from being taken to being done. Times named `At` are of the monotonic clock, in milliseconds. */
 export interface TakenJob {
@@ -62,11 +62,12 @@ function seenOf(state: JobState): string {
 
 /** @param look brings the state of a waiting job up to date: its position is known only when somebody asks. */
 export function handleOf(taken: TakenJob, how: { look: () => void; cancel: () => void }): JobHandle {
-  const { job, model, createdAt, result, listeners } = taken;
+  const { model, createdAt, result, listeners } = taken;
+  const { id, principal, route } = taken.job;
   return {
-    id: job.id,
-    principal: job.principal,
-    route: job.route,
+    id,
+    principal,
+    route,
     model,
     createdAt,
     finishedAt: () => taken.finishedAt,
@@ -83,6 +84,14 @@ export function handleOf(taken: TakenJob, how: { look: () => void; cancel: () =>
     result,
     cancel: how.cancel,
   };
+}
+
+/** Lets go of the input of a job that is done: its handle may be kept for long. */
+export function releaseInput(taken: TakenJob): void {
+  const { work } = taken.job;
+  const released: Work =
+    work.kind === 'tensors' ? { ...work, inputs: [] } : { ...work, bytes: new Uint8Array(0) };
+  taken.job = { ...taken.job, work: released };
 }
 
 /** How a job ended without a result. */

@@ -1,5 +1,4 @@
 import { listSupportedBackends } from 'onnxruntime-node';
-import { catalogueModels } from '../support/models.ts';
 import { startInference, startIntake } from '../support/inference.ts';
 import { until } from '../support/program.ts';
 import { againstRembg, type RembgBench } from './rembg.ts';
@@ -22,14 +21,14 @@ export async function runOnGpu(bench: RembgBench): Promise<void> {
   await againstRembg(bench);
 }
 
-async function whyNot({ executionProvider, model }: RembgBench): Promise<string | undefined> {
+async function whyNot({ executionProvider, models }: RembgBench): Promise<string | undefined> {
   const known = listSupportedBackends().map(({ name }) => name);
   if (!known.includes(executionProvider)) return `This build of onnxruntime-node knows ${known.join(', ')}.`;
   const intake = await startIntake();
   const server = await startInference({
     models: {},
     intakeUrl: intake.url,
-    overrides: { models: await catalogueModels(model), assertion: { mode: 'off' }, executionProvider },
+    overrides: { models, assertion: { mode: 'off' }, executionProvider },
   });
   try {
     let problem: string | undefined;

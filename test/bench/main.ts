@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { catalogueModels } from '../support/models.ts';
 import { runOnGpu, NO_GPU_EXIT_CODE } from './gpu.ts';
 import { measureMemory } from './memory.ts';
 import { measureProduct, photoOf } from './product.ts';
@@ -90,7 +91,13 @@ const photos = [
   await photoOf('examples/photos/astronaut.jpg'),
   await photoOf('test/parity/photos/astronaut-turned.jpg'),
 ];
-const bench = { model: MODEL, photos, pairs, memoryRequests, executionProvider: 'cpu' };
+const bench = {
+  models: await catalogueModels(MODEL),
+  photos,
+  pairs,
+  memoryRequests,
+  executionProvider: 'cpu',
+};
 if (parts.includes('product')) await measureProduct(MODEL, requests);
 if (parts.includes('rembg')) await againstRembg(bench);
 if (parts.includes('memory')) await measureMemory(MODEL);

@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { catalogueModels } from '../support/models.ts';
 import { directTarget, measureShares } from './inference.ts';
 import { judge, median, mib, ms, percent, quantile } from './report.ts';
 import {
@@ -14,7 +13,8 @@ import {
 } from './servers.ts';
 
 export interface RembgBench {
-  model: string;
+  /** One, of a background-removal model of rembg's IS-Net kind. */
+  models: Record<string, unknown>[];
   photos: Uint8Array[];
   pairs: number;
   /** For the memory of the whole server. */
@@ -163,10 +163,9 @@ async function peakMemory(server: BenchServer, photos: Uint8Array[], requests: n
 
 /** rembg's own server against ours: same weights, photos and cores, each with its best thread setting. */
 export async function againstRembg(bench: RembgBench): Promise<void> {
-  const { photos, executionProvider } = bench;
-  const models = await catalogueModels(bench.model);
+  const { photos, executionProvider, models } = bench;
   const [file] = (models[0]?.['files'] ?? []) as { path: string }[];
-  if (file === undefined) throw new Error(`${bench.model} has no file`);
+  if (file === undefined) throw new Error('the model has no file');
   const environment = executionProvider === 'cpu' ? 'rembg' : 'rembg-gpu';
   const versions = await rembgVersions(environment);
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
