@@ -17,6 +17,16 @@ export const backgroundRemoval = z.strictObject({
   mean: three,
   std: three.refine((values) => values.every((value) => value > 0), 'each must be above 0'),
   activation: z.enum(['none', 'sigmoid']).default('none'),
+  classes: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        values: z.array(z.int().min(0).max(254)).min(1),
+        byDefault: z.boolean().default(true),
+      }),
+    )
+    .min(1)
+    .optional(),
 });
 
 const file = z.strictObject({
@@ -120,6 +130,22 @@ export const inferenceServerConfig = z
       .strictObject({
         maxBodyBytes: z.int().positive().default(33_554_432),
         maxPixels: z.int().positive().default(50_000_000),
+      })
+      .prefault({}),
+    /** Pictures from addresses that clients name. Off: this server opens no connection that a client asks for. */
+    remoteImages: z
+      .strictObject({
+        enabled: z.boolean().default(false),
+        schemes: z
+          .array(z.enum(['https', 'http']))
+          .min(1)
+          .default(['https']),
+        ports: z.array(z.int().min(1).max(65_535)).min(1).default([443]),
+        /** Networks, besides the public Internet, that may be fetched from. */
+        allowedNetworks: z.array(z.union([z.cidrv4(), z.cidrv6()])).default([]),
+        maxRedirects: z.int().min(0).max(10).default(3),
+        /** Over all redirects. */
+        timeoutSeconds: z.number().positive().max(120).default(15),
       })
       .prefault({}),
     usage: z.strictObject({

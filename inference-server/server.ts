@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { v7 as newUuid } from 'uuid';
+import packageJson from '../package.json' with { type: 'json' };
 import type { UsageEvent } from '../contracts/usage-event.ts';
 import { fetchAnywhere } from '../foundation/fetch.ts';
 import { closeServer, listen } from '../foundation/http.ts';
@@ -7,8 +8,8 @@ import type { Logger } from '../foundation/logger.ts';
 import { openOutbox, type Outbox } from '../foundation/outbox.ts';
 import { apiApp } from './api/app.ts';
 import { anyone, byAssertion, type Identify } from './api/caller.ts';
-import type { Execution } from './api/execute.ts';
 import { type GatewayKeys, openGatewayKeys } from './api/keys.ts';
+import { type FetchImage, imageFetcher } from './api/remote-image.ts';
 import { createReplayCache } from './api/replay-cache.ts';
 import { boundUploads } from './api/uploads.ts';
 import type { InferenceServerConfig } from './config.ts';
@@ -63,15 +64,20 @@ export async function startInferenceServer(
     problems: () => problemsOf({ stopping, engine, outbox }),
     notices: () => noticesOf(outbox, keys),
   };
-  const execution: Execution = { engine, maxPixels: config.limits.maxPixels };
   const api = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: 10_000, maxHeaderSize: 16_384 },
     apiApp({
-      execution,
+      engine,
       identify: identifyBy(config, keys, now),
       uploads: boundUploads(UPLOADS_AT_ONCE),
-      maxBodyBytes: config.limits.maxBodyBytes,
-      metrics,
+      ...config.limits,
+      fetchImage: fetchImageBy(config),
+      count: (labels) => {
+        metrics.requests.inc(labels);
+      },
+      now: () => new Date(now()),
+      startedAt: new Date(now()),
+      version: packageJson.version,
       logger,
       underWay,
     }),
@@ -114,6 +120,11 @@ function identifyBy(
     createReplayCache(REMEMBERED_ASSERTIONS),
     now,
   );
+}
+
+function fetchImageBy({ remoteImages, limits }: InferenceServerConfig): FetchImage | undefined {
+  if (!remoteImages.enabled) return undefined;
+  return imageFetcher({ ...remoteImages, maxBytes: limits.maxBodyBytes });
 }
 
 function problemsOf(state: { stopping: boolean; engine: Engine; outbox: Outbox<UsageEvent> }): Problem[] {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { messages, preferredLanguage, refusal, sentence } from './messages.ts';
+import { messages, refusal, sentence } from './messages.ts';
 
 describe('messages', () => {
   it('say in both languages what happened, and what to do, with the same details', () => {
@@ -25,23 +25,5 @@ describe('messages', () => {
     assert.deepEqual(error.headers, { 'retry-after': '7' });
     assert.equal(error.message, 'More than 5 requests a minute. Try again in 7 s.');
     assert.match(sentence(error, 'zh'), /5.*7/);
-  });
-});
-
-describe('preferredLanguage', () => {
-  it('is Chinese when that is preferred to English, and English otherwise', () => {
-    const cases: [string | undefined, string][] = [
-      [undefined, 'en'],
-      ['', 'en'],
-      ['zh', 'zh'],
-      ['zh-CN,zh;q=0.9,en;q=0.8', 'zh'],
-      ['en-US,en;q=0.9,zh;q=0.8', 'en'],
-      ['zh;q=0.3, *;q=0.5', 'en'],
-      ['fr, zh;q=0.1', 'zh'],
-      ['zh;q=0', 'en'],
-      ['zh;q=nonsense', 'en'],
-      ['*', 'en'],
-    ];
-    for (const [header, expected] of cases) assert.equal(preferredLanguage(header), expected, header);
   });
 });

@@ -1,4 +1,5 @@
 import { RequestError } from '../../foundation/errors.ts';
+import { fill, type Language } from '../../foundation/language.ts';
 
 interface Message {
   status: number;
@@ -267,16 +268,8 @@ const catalogue = {
 } satisfies Record<string, Message>;
 
 export type MessageCode = keyof typeof catalogue;
-export type Language = 'en' | 'zh';
 
 export const messages: Readonly<Record<MessageCode, Message>> = catalogue;
-
-function fill(template: string, details: Record<string, unknown>): string {
-  return template.replace(/\{(\w+)\}/g, (placeholder, name: string) => {
-    const value = details[name];
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : placeholder;
-  });
-}
 
 /** The refusal of that code; its details fill the sentence and are given to the client. */
 export function refusal(
@@ -315,24 +308,4 @@ export function sentence(error: RequestError, language: Language): string {
     TRANSLATED.has(name) && typeof value === 'string' ? (words[value] ?? value) : value,
   ]);
   return fill(messages[error.code as MessageCode].zh, Object.fromEntries(details) as Record<string, unknown>);
-}
-
-/** RFC 9110 §12.5.4, for the two languages there are: Chinese when it is preferred to English. */
-export function preferredLanguage(acceptLanguage: string | undefined): Language {
-  const quality = { en: 0, zh: 0 };
-  let any = 0;
-  for (const part of (acceptLanguage ?? '').split(',').slice(0, 20)) {
-    const [range = '', ...parameters] = part
-      .trim()
-      .toLowerCase()
-      .split(';')
-      .map((text) => text.trim());
-    const given = parameters.find((parameter) => parameter.startsWith('q='));
-    const q = given === undefined ? 1 : Number(given.slice(2));
-    if (!(q >= 0 && q <= 1)) continue;
-    const [language] = range.split('-');
-    if (language === 'zh' || language === 'en') quality[language] = Math.max(quality[language], q);
-    else if (range === '*') any = q;
-  }
-  return quality.zh > Math.max(quality.en, quality.en === 0 ? any : 0) ? 'zh' : 'en';
 }

@@ -1,5 +1,5 @@
 import { htmlPage } from '../../foundation/page.ts';
-import type { Language } from './messages.ts';
+import type { Language } from '../../foundation/language.ts';
 
 const text = {
   en: {

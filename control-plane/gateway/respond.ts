@@ -4,7 +4,8 @@ import { finished } from 'node:stream';
 import { header } from '../../contracts/headers.ts';
 import { errorBodyOf, RequestError } from '../../foundation/errors.ts';
 import { bound } from './config.ts';
-import { type Language, sentence } from './messages.ts';
+import type { Language } from '../../foundation/language.ts';
+import { sentence } from './messages.ts';
 
 /** A body up to this size is not worth closing the connection for: Node reads the rest of it by itself. */
 const SMALL_BODY = 64 * 1024;

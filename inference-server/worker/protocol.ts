@@ -13,6 +13,17 @@ export const jobOptions = z.strictObject({
   colours: z.enum(['srgb', 'as-stored']),
   smoothMask: z.boolean(),
   background: colour.optional(),
+  /** Alpha by closed-form matting: what of the mask is certain, and by how much that is eroded. */
+  matting: z
+    .strictObject({
+      foreground: z.int().min(0).max(255),
+      background: z.int().min(0).max(255),
+      erode: z.int().min(0),
+    })
+    .optional(),
+  decontaminate: z.boolean().optional(),
+  /** Of a model with classes: which of its masks. */
+  classes: z.string().optional(),
 });
 export type JobOptions = z.infer<typeof jobOptions>;
 

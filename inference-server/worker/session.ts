@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor, TensorConstructor } from 'onnxruntime-node';
 import { messageOf } from '../../foundation/errors.ts';
-import { type BackgroundRemoval, toInput, toMask } from '../pipelines/background-removal.ts';
+import { type BackgroundRemoval, toInput } from '../pipelines/background-removal.ts';
+import { assertClass, toMasks } from '../pipelines/class-masks.ts';
 import type { Raster } from '../imaging/resample.ts';
 import { watchPlacement } from './placement.ts';
 import type { JobTimings, LoadOrder, Output, TensorSpec } from './protocol.ts';
@@ -21,8 +22,14 @@ export class UnusableModelError extends Error {
 
 export interface BackgroundRemover {
   pipeline: BackgroundRemoval;
-  /** The mask of a picture, of the picture's size. */
-  mask(picture: Raster): Promise<{ mask: Uint8Array; runStartedAt: number; inferenceMs: number }>;
+  /**
+   * The masks of a picture, of the picture's size: one, or those of a model with classes that were chosen.
+   * @throws RequestError `class_unknown`.
+   */
+  masks(
+    picture: Raster,
+    classes: string | undefined,
+  ): Promise<{ masks: Uint8Array[]; runStartedAt: number; inferenceMs: number }>;
 }
 
 export interface LoadedModel {
@@ -110,18 +117,19 @@ function removerOf(
 
   async function run(): Promise<Float32Array> {
     const results = await session.run({ [input]: feed }, [output]);
-    return firstChannel(results[output], width * height);
+    return float32(results[output], width * height);
   }
 
   return {
     pipeline,
-    async mask(picture) {
+    async masks(picture, classes) {
+      assertClass(name, pipeline, classes);
       toInput(picture, pipeline, data);
       const started = performance.now();
       const result = await run();
       const finished = performance.now();
       return {
-        mask: toMask(result, pipeline, picture),
+        masks: toMasks(result, pipeline, picture, classes),
         runStartedAt: started,
         inferenceMs: finished - started,
       };
@@ -189,11 +197,11 @@ function ports(
   return { input: input.name, output };
 }
 
-function firstChannel(tensor: Tensor | undefined, pixels: number): Float32Array {
+function float32(tensor: Tensor | undefined, pixels: number): Float32Array {
   const data = tensor?.data;
   if (!(data instanceof Float32Array) || data.length < pixels)
     throw new RangeError(
       `the first output is ${tensor?.type ?? 'missing'} [${tensor?.dims.join(', ') ?? ''}]; its pipeline needs float32 with ${pixels} values`,
     );
-  return data.subarray(0, pixels);
+  return data;
 }

@@ -59,7 +59,7 @@ interface Tally {
 /** Sends until it is served, as often and as soon as it is told to come again. */
 async function persist(server: Inference, principal: string, tally: Tally): Promise<void> {
   for (;;) {
-    const assertion = await server.assert('/api/remove', { principal: `user:${principal}` });
+    const assertion = await server.assert('/api/remove', { principal: { id: `user:${principal}` } });
     const response = await server.send('/api/remove', {
       id: newUuid(),
       assertion,

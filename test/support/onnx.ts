@@ -20,17 +20,17 @@ function varint(value: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
-function field(number: number, value: number | string | Buffer): Buffer {
+export function field(number: number, value: number | string | Buffer): Buffer {
   if (typeof value === 'number') return Buffer.concat([varint(number * 8 + VARINT), varint(value)]);
   const bytes = typeof value === 'string' ? Buffer.from(value) : value;
   return Buffer.concat([varint(number * 8 + BYTES), varint(bytes.length), bytes]);
 }
 
-function message(...fields: (Buffer | Buffer[])[]): Buffer {
+export function message(...fields: (Buffer | Buffer[])[]): Buffer {
   return Buffer.concat(fields.flat());
 }
 
-function tensor(name: string, dims: number[], values: Float32Array): Buffer {
+export function tensor(name: string, dims: number[], values: Float32Array): Buffer {
   return message(
     dims.map((dim) => field(1, dim)),
     field(2, FLOAT),
@@ -39,14 +39,14 @@ function tensor(name: string, dims: number[], values: Float32Array): Buffer {
   );
 }
 
-function valueInfo(name: string, dims: number[]): Buffer {
+export function valueInfo(name: string, dims: number[]): Buffer {
   const shape = message(
     dims.map((dim, axis) => field(1, dim === -1 ? field(2, `${name}_${axis}`) : field(1, dim))),
   );
   return message(field(1, name), field(2, field(1, message(field(1, FLOAT), field(2, shape)))));
 }
 
-function conv(input: string, weights: string, output: string, padding: number): Buffer {
+export function conv(input: string, weights: string, output: string, padding: number): Buffer {
   const ints = (name: string, values: number[]): Buffer =>
     field(
       5,
@@ -100,12 +100,7 @@ export function tinyGraph({ width, height, work = 0, anySize = false }: TinyGrap
     field(11, valueInfo('input', [1, 3, ...size])),
     field(12, valueInfo('output', [1, 1, ...size])),
   );
-  return message(
-    field(1, IR_VERSION),
-    field(2, 'imageplane-tests'),
-    field(7, graph),
-    field(8, message(field(1, ''), field(2, OPSET))),
-  );
+  return modelOf(graph);
 }
 
 /** Element types by the number that ONNX gives them. */
@@ -144,6 +139,11 @@ export function identityGraph(
     values.map(({ name, datatype, shape }) => field(11, info(name, datatype, shape))),
     values.map(({ name, datatype, shape }) => field(12, info(`out_${name}`, datatype, shape))),
   );
+  return modelOf(graph);
+}
+
+/** A whole model of a graph. */
+export function modelOf(graph: Buffer): Buffer {
   return message(
     field(1, IR_VERSION),
     field(2, 'imageplane-tests'),
