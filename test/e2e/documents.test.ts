@@ -121,7 +121,7 @@ describe('the documents', () => {
         assert.match(printed[3] ?? '', /"platform":"onnx_onnxv1".*"datatype":"FP32"/);
       } finally {
         for (const name of files) await rm(`${checkout}/${name}`, { force: true });
-        await product.database.query('TRUNCATE imageplane.usage_daily, imageplane.quota_balance');
+        await product.database.query('TRUNCATE imageplane.usage_daily');
       }
     });
 
