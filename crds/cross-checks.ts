@@ -10,6 +10,7 @@ import type {
 import type { Path } from './path.ts';
 import type { Problem } from './sentences.ts';
 import { didYouMean } from './suggest.ts';
+import type { UnpinnedModel } from './unpinned.ts';
 
 /** Everything that was read, by kind. */
 export interface Objects {
@@ -17,6 +18,7 @@ export interface Objects {
   imageServices: ImageService[];
   imageModels: ImageModel[];
   clusterImageModels: ClusterImageModel[];
+  unpinnedModels: UnpinnedModel[];
 }
 
 type Report = (object: ImageplaneObject, problem: Problem) => void;
@@ -127,6 +129,20 @@ function checkModelRef({ service, tenant, ref, path }: Reference, objects: Objec
       ? objects.clusterImageModels
       : objects.imageModels.filter(({ metadata }) => metadata.namespace === service.metadata.namespace);
   const model = candidates.find(({ metadata }) => metadata.name === ref.name);
+  const unpinned = objects.unpinnedModels.find(
+    ({ kind, metadata }) =>
+      kind === ref.kind &&
+      metadata.name === ref.name &&
+      (kind === 'ClusterImageModel' || metadata.namespace === service.metadata.namespace),
+  );
+  if (model === undefined && unpinned !== undefined) {
+    report(service, {
+      path: [...path, 'name'],
+      at: 'value',
+      message: `the ${ref.kind} ${ref.name} has a file without a sha256, and such a file is never loaded; record one with: npm run models -- pin ${unpinned.file}`,
+    });
+    return;
+  }
   if (model === undefined) {
     const known = candidates.map(({ metadata }) => metadata.name);
     const where = ref.kind === 'ImageModel' ? ` in the namespace ${service.metadata.namespace}` : '';

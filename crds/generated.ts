@@ -974,6 +974,33 @@ export interface ModelPipeline {
    * Function applied to the first output, channel 0, before it is stretched to the range from 0 to 1.
    */
   activation: 'none' | 'sigmoid';
+  /**
+   * For a graph with one channel a class, where a pixel belongs to the class with the largest value. Each entry is a mask that can be asked for; absent, the first channel is the only mask.
+   *
+   * @minItems 1
+   * @maxItems 32
+   *
+   * Items: A mask, made of one or several classes.
+   */
+  classes?: {
+    /**
+     * By what a request asks for it.
+     */
+    name: string;
+    /**
+     * Channels that belong to the mask, counted from 0.
+     *
+     * @minItems 1
+     * @maxItems 64
+     *
+     * Items: One channel.
+     */
+    values: number[];
+    /**
+     * Whether the mask is part of the answer, stacked from top to bottom, to a request that asks for none by name.
+     */
+    byDefault: boolean;
+  }[];
 }
 /**
  * What the operator observed. Written by it alone.

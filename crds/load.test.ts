@@ -308,6 +308,37 @@ describe('files and folders', () => {
       'isnet-general-fp16',
       'isnet-general-int8',
     ]);
+    assert.ok(objects.unpinnedModels.some(({ metadata }) => metadata.name === 'u2net'));
+  });
+});
+
+describe('a model of which a file has no digest', () => {
+  const unpinned = {
+    ...samples.model,
+    spec: {
+      ...samples.model.spec,
+      files: [{ name: 'model.onnx', source: 'https://models.example/model.onnx' }],
+    },
+  };
+  const service = samples.onnx;
+
+  it('is there for nobody, and who names it is told how to record one', () => {
+    const objects = parse(stringify(unpinned));
+    assert.deepEqual([objects.clusterImageModels.length, objects.unpinnedModels.length], [0, 1]);
+    assert.throws(
+      () => parse([samples.tenant, service, unpinned].map((object) => stringify(object)).join('---\n')),
+      /has a file without a sha256, and such a file is never loaded; .*npm run models -- pin 0\.yaml/,
+    );
+  });
+
+  it('is held to everything else, and to having neither digest nor size or both', () => {
+    const wrong = { ...unpinned, spec: { ...unpinned.spec, precision: 'fp7' } };
+    assert.throws(() => parse(stringify(wrong)), /spec\.precision/);
+    const half = {
+      ...unpinned,
+      spec: { ...unpinned.spec, files: [{ ...unpinned.spec.files[0], size: 7 }] },
+    };
+    assert.throws(() => parse(stringify(half)), /sha256/);
   });
 });
 

@@ -5,6 +5,7 @@ import { readCrds } from './crd.ts';
 import { crossCheck, type Objects } from './cross-checks.ts';
 import type { ImageplaneObject } from './generated.ts';
 import { type Path, pathText } from './path.ts';
+import { unpinnedModel, withPlaceholders } from './unpinned.ts';
 import { createValidator, type Validate } from './validation.ts';
 import { type Position, readYaml, type YamlDocument } from './yaml-source.ts';
 
@@ -21,6 +22,8 @@ interface LocatedProblem extends Position {
 
 interface ReadObject {
   object: ImageplaneObject;
+  /** A model with a file that has no digest: it is held to the schema, and is there for nobody. */
+  unpinned: boolean;
   file: string;
   document: YamlDocument;
 }
@@ -107,8 +110,9 @@ function readObjects(
   const yaml = readYaml(text);
   problems.push(...yaml.problems.map((problem) => ({ file, ...problem })));
   return yaml.documents.flatMap((document) => {
-    const result = validate(document.value);
-    if (result.ok) return [{ object: result.object, file, document }];
+    const unpinned = unpinnedModel(document.value);
+    const result = validate(unpinned ? withPlaceholders(document.value) : document.value);
+    if (result.ok) return [{ object: result.object, unpinned, file, document }];
     for (const { path, at, message } of result.problems)
       problems.push(located({ file, document }, path, at, message));
     return [];
@@ -142,8 +146,18 @@ function checkUnique(read: ReadObject[], problems: LocatedProblem[]): void {
 }
 
 function byKind(read: ReadObject[]): Objects {
-  const objects: Objects = { tenants: [], imageServices: [], imageModels: [], clusterImageModels: [] };
-  for (const { object } of read) {
+  const objects: Objects = {
+    tenants: [],
+    imageServices: [],
+    imageModels: [],
+    clusterImageModels: [],
+    unpinnedModels: [],
+  };
+  for (const { object, unpinned, file } of read) {
+    if (unpinned && (object.kind === 'ImageModel' || object.kind === 'ClusterImageModel')) {
+      objects.unpinnedModels.push({ kind: object.kind, metadata: object.metadata, file });
+      continue;
+    }
     switch (object.kind) {
       case 'Tenant':
         objects.tenants.push(object);

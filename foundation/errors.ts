@@ -1,7 +1,7 @@
 import type { ErrorBody } from '../contracts/error.ts';
 import { type DetailNames, type ErrorCode, errorCodes } from '../contracts/error-codes.ts';
 import { chineseReasons, chineseRules, chineseWords } from '../contracts/errors/words.ts';
-import { isLocalized, type Language } from './language.ts';
+import { fill, isLocalized, type Language } from './language.ts';
 
 /**
  * An error meant for the person who made the request: a status, a stable code, and a sentence that says what happened
@@ -50,13 +50,6 @@ export function refusal<C extends ErrorCode>(code: C, ...extra: Extra<C>): Reque
     ...(Object.keys(details).length === 0 ? {} : { details }),
     headers: typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter), ...headers } : headers,
     ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-function fill(template: string, details: Details): string {
-  return template.replace(/\{(\w+)\}/g, (placeholder, name: string) => {
-    const value = details[name];
-    return isText(value) ? String(value) : placeholder;
   });
 }
 

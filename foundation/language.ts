@@ -1,3 +1,12 @@
+/** Puts details in the places that a sentence names in braces; a place without a detail stays as it is. */
+export function fill(template: string, details: Readonly<Record<string, unknown>>): string {
+  return template.replace(/\{(\w+)\}/g, (placeholder, name: string) => {
+    const value = details[name];
+    if (Array.isArray(value) && value.length > 0) return value.map(String).join(', ');
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : placeholder;
+  });
+}
+
 export type Language = 'en' | 'zh';
 
 /** Words that are said in the reader's language. */

@@ -37,7 +37,11 @@ describe('the configuration', () => {
     assert.deepEqual(parsed.queue, { depth: 16, deadlineSeconds: 120 });
     assert.deepEqual(parsed.limits, { maxBodyBytes: 33_554_432, maxPixels: 50_000_000 });
     assert.equal(parsed.executionProvider, 'cpu');
-    assert.equal(parsed.models[0]?.pipeline.activation, 'none');
+    const [first] = parsed.models;
+    assert.ok(first?.task === 'background-removal' && first.pipeline.activation === 'none');
+    assert.equal(first.load, 'always');
+    assert.equal(parsed.idleUnloadSeconds, 300);
+    assert.equal(parsed.cache, undefined);
   });
 
   it('does without assertions on loopback only', () => {

@@ -17,24 +17,50 @@ export const backgroundRemoval = z.strictObject({
   mean: three,
   std: three.refine((values) => values.every((value) => value > 0), 'each must be above 0'),
   activation: z.enum(['none', 'sigmoid']).default('none'),
-});
-
-export const modelConfig = z.strictObject({
-  name: z.string().min(1),
-  family: z.string().min(1),
-  task: z.literal('background-removal'),
-  files: z
+  classes: z
     .array(
       z.strictObject({
         name: z.string().min(1),
-        path: z.string().min(1),
-        sha256: z.string().regex(/^[0-9a-f]{64}$/),
-        size: z.int().positive(),
+        values: z.array(z.int().min(0).max(254)).min(1),
+        byDefault: z.boolean().default(true),
       }),
     )
-    .length(1, 'a background-removal model is exactly one ONNX file'),
-  pipeline: backgroundRemoval,
+    .min(1)
+    .optional(),
 });
+
+const file = z.strictObject({
+  name: z.string().min(1),
+  path: z.string().min(1),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  size: z.int().positive(),
+});
+
+/** What every model has, whatever it does. */
+const model = {
+  name: z.string().min(1),
+  family: z.string().min(1),
+  /** `on-demand`: at its first job; unloaded again when idle, or when another one needs the memory. */
+  load: z.enum(['always', 'on-demand']).default('always'),
+  /** What its process holds at its peak, while that has not been measured. */
+  memoryMiB: z.int().positive().optional(),
+};
+
+export const modelConfig = z.discriminatedUnion('task', [
+  z.strictObject({
+    ...model,
+    task: z.literal('background-removal'),
+    files: z.array(file).length(1, 'a background-removal model is exactly one ONNX file'),
+    pipeline: backgroundRemoval,
+  }),
+  /** Any graph: tensors in, tensors out. */
+  z.strictObject({
+    ...model,
+    task: z.literal('tensors'),
+    /** The graph first; then what it names as external data, in the same folder. */
+    files: z.array(file).min(1),
+  }),
+]);
 export type ModelConfig = z.infer<typeof modelConfig>;
 
 export const executionProvider = z.enum(['cpu', 'cuda', 'tensorrt', 'webgpu']);
@@ -62,14 +88,64 @@ export const inferenceServerConfig = z
     threads: z.int().min(0).max(1024).default(0),
     queue: z
       .strictObject({
+        /** Jobs that wait for one model. */
         depth: z.int().min(1).max(10_000).default(16),
         deadlineSeconds: z.number().positive().max(3600).default(120),
+      })
+      .prefault({}),
+    memory: z
+      .strictObject({
+        /** Of all model processes together; 0 takes four fifths of what the machine or container has. */
+        budgetMiB: z.int().min(0).default(0),
+        /** Of the inputs of all jobs that wait or run, in the HTTP process. */
+        waitingMiB: z.int().min(1).default(256),
+      })
+      .prefault({}),
+    /** Of models that are loaded on demand; 0 keeps them. */
+    idleUnloadSeconds: z.number().min(0).max(604_800).default(300),
+    /** When a model process is replaced by a fresh one; 0 is never. */
+    recycle: z
+      .strictObject({
+        afterRuns: z.int().min(0).default(0),
+        /** Beyond what it held when it was warm. */
+        growthMiB: z.int().min(0).default(1024),
+      })
+      .prefault({}),
+    /** Results of equal jobs are given again, and equal jobs at once run once. Without it nothing is remembered. */
+    cache: z
+      .strictObject({
+        maxMiB: z.int().min(1).default(256),
+        ttlSeconds: z.number().positive().max(604_800).default(3600),
+      })
+      .optional(),
+    /** Submitted jobs are kept for their results to be fetched. */
+    jobs: z
+      .strictObject({
+        maxKept: z.int().min(1).max(1_000_000).default(1000),
+        maxMiB: z.int().min(1).default(256),
+        keepSeconds: z.number().positive().max(604_800).default(600),
       })
       .prefault({}),
     limits: z
       .strictObject({
         maxBodyBytes: z.int().positive().default(33_554_432),
         maxPixels: z.int().positive().default(50_000_000),
+      })
+      .prefault({}),
+    /** Pictures from addresses that clients name. Off: this server opens no connection that a client asks for. */
+    remoteImages: z
+      .strictObject({
+        enabled: z.boolean().default(false),
+        schemes: z
+          .array(z.enum(['https', 'http']))
+          .min(1)
+          .default(['https']),
+        ports: z.array(z.int().min(1).max(65_535)).min(1).default([443]),
+        /** Networks, besides the public Internet, that may be fetched from. */
+        allowedNetworks: z.array(z.union([z.cidrv4(), z.cidrv6()])).default([]),
+        maxRedirects: z.int().min(0).max(10).default(3),
+        /** Over all redirects. */
+        timeoutSeconds: z.number().positive().max(120).default(15),
       })
       .prefault({}),
     usage: z.strictObject({

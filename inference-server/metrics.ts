@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ModelState } from './engine/engine.ts';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120];
 
@@ -13,10 +14,15 @@ export interface Metrics {
   modelLoaded: Gauge<'model' | 'execution_provider'>;
   modelLoadSeconds: Gauge<'model'>;
   childRestarts: Counter<'model' | 'cause'>;
+  modelEvictions: Counter<'model' | 'cause'>;
+  modelLoads: Counter<'model' | 'execution_provider'>;
+  pixels: Counter<'model'>;
+  cache: Counter<'model' | 'outcome'>;
 }
 
 export interface Observed {
-  pending: () => Iterable<[model: string, jobs: number]>;
+  models: () => ModelState[];
+  cacheBytes: () => number;
   outboxPending: () => number;
 }
 
@@ -27,13 +33,37 @@ export function createMetrics(observed: Observed): Metrics {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1 });
   const seconds = (name: string, help: string): Histogram<'model'> =>
     new Histogram({ name, help, labelNames: ['model'], buckets: SECONDS, registers });
+  const perModel = (name: string, help: string, value: (state: ModelState) => number): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['model'],
+      registers,
+      collect() {
+        this.reset();
+        for (const state of observed.models()) this.set({ model: state.name }, value(state));
+      },
+    });
+  };
+  perModel('inference_pending', 'Jobs waiting or running.', ({ waiting, running }) => waiting + running);
+  perModel('inference_waiting', 'Jobs waiting for their turn or their model.', ({ waiting }) => waiting);
+  perModel('inference_running', 'Runs under way.', ({ running }) => running);
+  perModel(
+    'model_resident_bytes',
+    'Memory of the process of the model after its last run.',
+    ({ residentBytes }) => residentBytes,
+  );
+  perModel(
+    'model_reckoned_bytes',
+    'What the model is reckoned with against the memory budget.',
+    ({ reckonedBytes }) => reckonedBytes,
+  );
   new Gauge({
-    name: 'inference_pending',
-    help: 'Jobs waiting or running.',
-    labelNames: ['model'],
+    name: 'inference_cache_bytes',
+    help: 'Results that are kept for equal jobs.',
     registers,
     collect() {
-      for (const [model, jobs] of observed.pending()) this.set({ model }, jobs);
+      this.set(observed.cacheBytes());
     },
   });
   new Gauge({
@@ -44,6 +74,8 @@ export function createMetrics(observed: Observed): Metrics {
       this.set(observed.outboxPending());
     },
   });
+  const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
+    new Counter({ name, help, labelNames, registers });
   return {
     registry,
     requests: new Counter({
@@ -68,11 +100,25 @@ export function createMetrics(observed: Observed): Metrics {
       labelNames: ['model'],
       registers,
     }),
-    childRestarts: new Counter({
-      name: 'child_restarts_total',
-      help: 'Model processes that had to be replaced, by cause: deadline, died, load_failed.',
-      labelNames: ['model', 'cause'],
-      registers,
-    }),
+    childRestarts: counter(
+      'child_restarts_total',
+      'Model processes that were replaced or lost; cause: deadline, cancelled, died, load_failed, runs, growth, replaced.',
+      ['model', 'cause'],
+    ),
+    modelEvictions: counter(
+      'model_evictions_total',
+      'Model processes that were ended with nothing in their place; cause: idle, memory, requested.',
+      ['model', 'cause'],
+    ),
+    modelLoads: counter('model_loads_total', 'Times the model became ready.', [
+      'model',
+      'execution_provider',
+    ]),
+    pixels: counter('inference_pixels_total', 'Pixels of pictures that were made.', ['model']),
+    cache: counter(
+      'inference_cache_total',
+      'Jobs by where their result came from, while results are kept: hit, shared (an equal job ran), miss.',
+      ['model', 'outcome'],
+    ),
   };
 }

@@ -1,7 +1,6 @@
 import { createServer } from 'node:http';
-import { availableParallelism } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as newUuid } from 'uuid';
+import packageJson from '../package.json' with { type: 'json' };
 import type { UsageEvent } from '../contracts/usage-event.ts';
 import { fetchAnywhere } from '../foundation/fetch.ts';
 import { closeServer, listen } from '../foundation/http.ts';
@@ -9,16 +8,18 @@ import type { Logger } from '../foundation/logger.ts';
 import { openOutbox, type Outbox } from '../foundation/outbox.ts';
 import { apiApp } from './api/app.ts';
 import { anyone, byAssertion, type Identify } from './api/caller.ts';
-import type { Execution, ServedModel } from './api/execute.ts';
 import { type GatewayKeys, openGatewayKeys } from './api/keys.ts';
+import { type FetchImage, imageFetcher } from './api/remote-image.ts';
 import { createReplayCache } from './api/replay-cache.ts';
 import { boundUploads } from './api/uploads.ts';
-import type { InferenceServerConfig, ModelConfig } from './config.ts';
-import { createModelEngine, type ModelEngine } from './engine/model-engine.ts';
-import { startModelProcess } from './engine/model-process.ts';
+import type { InferenceServerConfig } from './config.ts';
+import { createEngine } from './engine/create-engine.ts';
+import type { Engine } from './engine/engine.ts';
 import type { Problem } from './engine/problem.ts';
 import { healthApp } from './health.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { engineOptions } from './engine-options.ts';
+import { createMetrics } from './metrics.ts';
+import { createReload } from './reload.ts';
 import { createDelivery } from './usage/delivery.ts';
 
 const REMEMBERED_ASSERTIONS = 200_000;
@@ -30,11 +31,11 @@ const DRAIN_MS = 10_000;
 const ANSWER_MS = 500;
 const DELIVER_BEFORE_EXIT_MS = 2_000;
 
-/** Starts everything; gives back how to stop it. The server listens at once, and is ready when its models are. */
+/** Starts everything; gives back how to stop it, and how to put a changed configuration to use. The server listens at once, and is ready when its models are. */
 export async function startInferenceServer(
   config: InferenceServerConfig,
   logger: Logger,
-): Promise<() => Promise<void>> {
+): Promise<{ stop: () => Promise<void>; reload: (config: InferenceServerConfig) => Promise<void> }> {
   const now = (): number => Date.now();
   const keys = await gatewayKeys(config, logger, now);
   const outbox = await openOutbox<UsageEvent>({
@@ -50,47 +51,33 @@ export async function startInferenceServer(
     logger,
     random: Math.random,
   });
-  const models = new Map<string, ServedModel>();
-  const engines = (): ModelEngine[] => [...models.values()].map(({ engine }) => engine);
+  const engine = createEngine(engineOptions(config, { outbox, logger, metrics: () => metrics }));
   const metrics = createMetrics({
-    pending: () => engines().map((engine) => [engine.name, engine.pending()]),
+    models: () => engine.models(),
+    cacheBytes: () => engine.cacheBytes(),
     outboxPending: () => outbox.pending(),
   });
-  for (const model of config.models)
-    models.set(model.name, {
-      engine: engineOf(model, config, metrics, logger),
-      sha256: model.files[0]?.sha256 ?? '',
-    });
 
   const underWay = new Set<Promise<void>>();
   let stopping = false;
   const health = {
-    problems: () => problemsOf({ stopping, engines: engines(), outbox }),
+    problems: () => problemsOf({ stopping, engine, outbox }),
     notices: () => noticesOf(outbox, keys),
-  };
-  const execution: Execution = {
-    models,
-    outbox,
-    tenant: config.tenant,
-    service: config.service,
-    executionProvider: config.executionProvider,
-    maxPixels: config.limits.maxPixels,
-    now: () => new Date(now()),
-    observe: (model, { queueMs, timings }) => {
-      metrics.queueSeconds.observe({ model }, queueMs / 1000);
-      metrics.preprocessSeconds.observe({ model }, timings.preprocessMs / 1000);
-      metrics.computeSeconds.observe({ model }, timings.inferenceMs / 1000);
-      metrics.postprocessSeconds.observe({ model }, timings.postprocessMs / 1000);
-    },
   };
   const api = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: 10_000, maxHeaderSize: 16_384 },
     apiApp({
-      execution,
+      engine,
       identify: identifyBy(config, keys, now),
       uploads: boundUploads(UPLOADS_AT_ONCE),
-      maxBodyBytes: config.limits.maxBodyBytes,
-      metrics,
+      ...config.limits,
+      fetchImage: fetchImageBy(config),
+      count: (labels) => {
+        metrics.requests.inc(labels);
+      },
+      now: () => new Date(now()),
+      startedAt: new Date(now()),
+      version: packageJson.version,
       logger,
       underWay,
     }),
@@ -99,16 +86,16 @@ export async function startInferenceServer(
   logger.info({ address: await listen(probes, config.metrics) }, 'probes and metrics');
   logger.info({ address: await listen(api, config.listen) }, 'listening');
 
-  return async () => {
+  const stop = async (): Promise<void> => {
     stopping = true;
     const closing = closeServer(api, DRAIN_MS + ANSWER_MS);
-    await Promise.race([closing, sleep(DRAIN_MS, undefined, { ref: false })]);
-    await Promise.all(engines().map((engine) => engine.stop()));
+    await engine.stop(DRAIN_MS);
     await Promise.allSettled(underWay);
     await closing;
     await outbox.close(DELIVER_BEFORE_EXIT_MS);
     await closeServer(probes, 0);
   };
+  return { stop, reload: createReload(engine, config, logger) };
 }
 
 async function gatewayKeys(
@@ -135,50 +122,13 @@ function identifyBy(
   );
 }
 
-function engineOf(
-  model: ModelConfig,
-  config: InferenceServerConfig,
-  metrics: Metrics,
-  logger: Logger,
-): ModelEngine {
-  const { name } = model;
-  const { executionProvider, queue, limits } = config;
-  const threads = config.threads === 0 ? availableParallelism() : config.threads;
-  const labels = { model: name, execution_provider: executionProvider };
-  metrics.modelLoaded.set(labels, 0);
-  return createModelEngine({
-    name,
-    depth: queue.depth,
-    deadlineMs: queue.deadlineSeconds * 1000,
-    start: () =>
-      startModelProcess({
-        type: 'load',
-        model,
-        executionProvider,
-        threads: Math.max(1, Math.floor(threads / config.models.length)),
-        maxPixels: limits.maxPixels,
-      }),
-    now: () => performance.now(),
-    random: Math.random,
-    logger,
-    observe: {
-      loaded: (ms) => {
-        metrics.modelLoaded.set(labels, ms === undefined ? 0 : 1);
-        if (ms !== undefined) metrics.modelLoadSeconds.set({ model: name }, ms / 1000);
-      },
-      restarted: (cause) => {
-        metrics.childRestarts.inc({ model: name, cause });
-      },
-    },
-  });
+function fetchImageBy({ remoteImages, limits }: InferenceServerConfig): FetchImage | undefined {
+  if (!remoteImages.enabled) return undefined;
+  return imageFetcher({ ...remoteImages, maxBytes: limits.maxBodyBytes });
 }
 
-function problemsOf(state: {
-  stopping: boolean;
-  engines: ModelEngine[];
-  outbox: Outbox<UsageEvent>;
-}): Problem[] {
-  const problems = state.engines.map((engine) => engine.problem()).filter((problem) => problem !== undefined);
+function problemsOf(state: { stopping: boolean; engine: Engine; outbox: Outbox<UsageEvent> }): Problem[] {
+  const problems = state.engine.problems();
   if (state.stopping) problems.push({ code: 'server_stopping', message: 'The server is being stopped.' });
   if (state.outbox.full())
     problems.push({

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { apiConfig } from '../control-plane/api/config.ts';
 import type { gatewayConfig } from '../control-plane/gateway/config.ts';
 import type { IdentityProviderConfig } from '../control-plane/identity/providers/config.ts';
-import type { inferenceServerConfig, ModelConfig } from '../inference-server/config.ts';
+import type { inferenceServerConfig, ModelConfig, modelConfig } from '../inference-server/config.ts';
 import { unixUrl } from '../foundation/address.ts';
 import type { Layout } from './layout.ts';
 import type { Options } from './options.ts';
@@ -95,9 +95,7 @@ export function inferenceConfigOf(
   files: ModelConfig['files'],
 ): z.input<typeof inferenceServerConfig> {
   const metrics = ports.inferenceMetrics[planned.id];
-  const { name, spec } = planned.model;
-  if (metrics === undefined || spec.pipeline === undefined)
-    throw new Error(`${planned.id} was not planned completely`);
+  if (metrics === undefined) throw new Error(`${planned.id} was not planned completely`);
   return {
     logLevel: options.logLevel,
     listen: { socket: layout.inferenceSocket(planned.id) },
@@ -105,7 +103,7 @@ export function inferenceConfigOf(
     tenant: planned.tenant,
     service: planned.service,
     assertion: { mode: 'required', jwks: secrets.assertionJwks },
-    models: [{ name, family: spec.family, task: 'background-removal', files, pipeline: spec.pipeline }],
+    models: [modelConfigOf(planned.model, files)],
     ...planned.settings,
     usage: {
       url: unixUrl(layout.apiSocket('intake'), '/v1/usage-events'),
@@ -113,4 +111,13 @@ export function inferenceConfigOf(
       outbox: layout.outbox(planned.processName),
     },
   };
+}
+
+function modelConfigOf(
+  { name, spec: { family, task, pipeline } }: PlannedInference['model'],
+  files: ModelConfig['files'],
+): z.input<typeof modelConfig> {
+  if (task === 'tensor-inference') return { name, family, task: 'tensors', files };
+  if (pipeline === undefined) throw new Error(`${name} was planned without a pipeline`);
+  return { name, family, task: 'background-removal', files, pipeline };
 }

@@ -80,9 +80,17 @@ describe('the plan of what to run', () => {
     assert.deepEqual(plan.external, { 'demo/page': 'http://127.0.0.1:7861' });
   });
 
-  it('says why a service is not started', async () => {
+  it('starts a graph that is called with tensors', async () => {
     const plan = await planned(
       model('t', 'tensor-inference'),
+      service('tensor', '{ engine: onnx, modelRef: { kind: ClusterImageModel, name: t } }'),
+    );
+    assert.deepEqual([plan.inference.map(({ id }) => id), plan.notices], [['demo/tensor'], []]);
+  });
+
+  it('says why a service is not started', async () => {
+    const plan = await planned(
+      model('t', 'text-to-image'),
       service('image', `{ engine: container, container: { image: 'registry.example/x:1' } }`),
       service('tensor', '{ engine: onnx, modelRef: { kind: ClusterImageModel, name: t } }'),
       service('paused', '{ engine: onnx, replicas: 0, modelRef: { kind: ClusterImageModel, name: t } }'),
@@ -90,7 +98,7 @@ describe('the plan of what to run', () => {
     assert.equal(plan.inference.length, 0);
     assert.equal(plan.models.length, 0);
     assert.match(plan.notices.join('\n'), /demo\/image is a container.*localURL/);
-    assert.match(plan.notices.join('\n'), /demo\/tensor is not started.*tensor-inference/);
+    assert.match(plan.notices.join('\n'), /demo\/tensor is not started.*text-to-image/);
     assert.match(plan.notices.join('\n'), /demo\/paused has replicas: 0/);
   });
 

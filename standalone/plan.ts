@@ -72,10 +72,12 @@ function planService(plan: Plan, service: ImageService, tenant: Tenant, objects:
 function planInference(plan: Plan, service: ImageService, tenant: Tenant, found: PlannedModel): void {
   const id = `${tenant.metadata.name}/${service.metadata.name}`;
   const { task, pipeline, files } = found.spec;
-  if (task !== 'background-removal' || pipeline === undefined || files.length !== 1) {
+  const served = (task === 'background-removal' && pipeline !== undefined) || task === 'tensor-inference';
+  // A graph of several files finds the others by their names, which the store does not keep.
+  if (!served || files.length !== 1) {
     plan.notices.push(
-      `${id} is not started: the inference server runs background-removal models of one file, and ${found.name} is ` +
-        `${task} with ${files.length} ${files.length === 1 ? 'file' : 'files'}.`,
+      `${id} is not started: the inference server runs models of one file for background-removal and ` +
+        `tensor-inference, and ${found.name} is ${task} with ${files.length} ${files.length === 1 ? 'file' : 'files'}.`,
     );
     return;
   }

@@ -3,7 +3,8 @@ import { containsApiKey } from '../identity/api-key.ts';
 import { type ClientAddress, clientAddress } from './client-address.ts';
 import { bound } from './config.ts';
 import { type RawHeaders, valuesOf } from './headers.ts';
-import { type Language, preferredLanguage, refusal } from './messages.ts';
+import { type Language, preferredLanguage } from '../../foundation/language.ts';
+import { refusal } from './messages.ts';
 import { canonicalTarget, type Target } from './target.ts';
 
 /** What arrived, as Node read it. */

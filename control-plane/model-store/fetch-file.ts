@@ -100,7 +100,7 @@ async function untilAborted<T>(result: Promise<T>, signal: AbortSignal | undefin
   });
 }
 
-type Fetching = FetchOptions & { signal: AbortSignal; onProgress: OnProgress };
+export type Fetching = FetchOptions & { signal: AbortSignal; onProgress: OnProgress };
 
 async function fetchLocked(file: ModelFile, store: string, options: Fetching): Promise<string> {
   await prepareStore(store);
@@ -140,7 +140,8 @@ async function lockWhenFree(path: string, options: Fetching): Promise<ProcessLoc
   }
 }
 
-async function fill(
+/** Writes the bytes of a source, `size` of them, into a file. */
+export async function fill(
   source: Source,
   size: number,
   target: FileHandle,

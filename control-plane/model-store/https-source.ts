@@ -47,6 +47,23 @@ export async function downloadHttps(
   }
 }
 
+/**
+ * The size that a server announces for a file; its bytes are not read.
+ * @throws SourceError when it announces none, Error when it cannot be reached.
+ */
+export async function announcedSize(
+  url: URL,
+  options: Pick<HttpsOptions, 'fetch' | 'signal'>,
+): Promise<number> {
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(HEADERS_LIMIT_MS)]);
+  const response = await request(url, options.fetch, signal, { received: 0, etag: undefined });
+  const length = response.headers.get('content-length');
+  await response.body?.cancel();
+  if (length === null || !(Number(length) > 0))
+    throw new SourceError(url.href, 'does not say how large the file is.');
+  return Number(length);
+}
+
 interface Download {
   received: number;
   etag: string | undefined;

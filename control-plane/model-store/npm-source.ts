@@ -69,6 +69,39 @@ export async function readNpm(
   }
 }
 
+/** The size of a file in an npm package, or of an index' member. @throws SourceError as `readNpm`. */
+export async function sizeInNpm(
+  source: Extract<Source, { kind: 'npm' }>,
+  options: NpmOptions,
+): Promise<number> {
+  const tarball = await options.packages.tarball(source.package, options.signal, options.onProgress);
+  try {
+    if (source.member === undefined) return await entrySize(tarball, source.path, options.signal);
+    const index = parseIndex(await readIndex(tarball, source.path, options.signal));
+    const size = Object.hasOwn(index, source.member) ? index[source.member]?.size : undefined;
+    if (size === undefined) throw new Error(`the index has no member ${source.member}.`);
+    return size;
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw new SourceError(`npm:${source.package}/${source.path}`, messageOf(error));
+  }
+}
+
+async function entrySize(tarball: string, entry: string, signal: AbortSignal): Promise<number> {
+  const sizes: number[] = [];
+  await readTarball(
+    tarball,
+    (path, size) => {
+      if (path === entry) sizes.push(size);
+      return undefined;
+    },
+    signal,
+  );
+  const [size] = sizes;
+  if (size === undefined) throw new Error('the package has no such file.');
+  return size;
+}
+
 async function readIndex(tarball: string, entry: string, signal: AbortSignal): Promise<string> {
   const found: Buffer[][] = [];
   await readTarball(

@@ -1,9 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { refusal, RequestError } from '../../foundation/errors.ts';
-
-export function bodyTooLarge(maxBytes: number): RequestError {
-  return refusal('body_too_large', { limit: maxBytes });
-}
+import { messageOf, RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../messages.ts';
 
 /**
  * The chunks of a body, as they come, up to a bound. The request is left open when the bound is passed, so that it can
@@ -12,26 +9,20 @@ export function bodyTooLarge(maxBytes: number): RequestError {
  */
 export async function* boundedChunks(request: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
   const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity')
-    throw new RequestError(
-      415,
-      'content_encoding_unsupported',
-      `The body is encoded as ${encoding}. Send it without Content-Encoding: pictures are compressed already.`,
-    );
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw bodyTooLarge(maxBytes);
+  if (encoding !== 'identity') throw refusal('content_encoding_unsupported', { encoding });
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes)
+    throw refusal('body_too_large', { maxBytes });
   let total = 0;
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       const bytes = chunk as Buffer;
       total += bytes.length;
-      if (total > maxBytes) throw bodyTooLarge(maxBytes);
+      if (total > maxBytes) throw refusal('body_too_large', { maxBytes });
       yield bytes;
     }
   } catch (error) {
     if (error instanceof RequestError) throw error;
-    throw new RequestError(499, 'client_disconnected', 'The client left before its body was whole.', {
-      cause: error,
-    });
+    throw refusal('client_disconnected', {}, { cause: error });
   }
 }
 
@@ -39,6 +30,24 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
   const chunks: Buffer[] = [];
   for await (const chunk of boundedChunks(request, maxBytes)) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/**
+ * A JSON body, up to a bound and whatever its type is declared as; an empty one is an empty object.
+ * @throws RequestError `malformed_json`, and what `boundedChunks` throws.
+ */
+export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+  const body = await readBody(request, maxBytes);
+  return parseJson(body.length === 0 ? '{}' : body.toString('utf8'));
+}
+
+/** @throws RequestError `malformed_json`. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw refusal('malformed_json', { problem: messageOf(error) });
+  }
 }
 
 const DISCARD_MS = 10_000;

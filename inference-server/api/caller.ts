@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { type AssertionRefusal, verifyAssertion } from '../../contracts/assertion.ts';
 import { header } from '../../contracts/headers.ts';
-import { refusal, type RequestError } from '../../foundation/errors.ts';
+import type { Role } from '../../contracts/principal.ts';
+import type { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../messages.ts';
 import type { GatewayKeys } from './keys.ts';
 import type { ReplayCache } from './replay-cache.ts';
 
@@ -9,6 +11,7 @@ import type { ReplayCache } from './replay-cache.ts';
 export interface Caller {
   requestId: string;
   principal: string;
+  role: Role;
 }
 
 export type Identify = (request: IncomingMessage) => Promise<Caller>;
@@ -37,7 +40,7 @@ export function byAssertion(
     const taken = replays.take(jti, exp * 1000 + CLOCK_TOLERANCE_MS, now());
     if (taken === 'replayed') throw refused('replayed');
     if (taken === 'full') throw refusal('too_many_requests_remembered', { retryAfter: 60 });
-    return { requestId: jti, principal: principal.id };
+    return { requestId: jti, principal: principal.id, role: principal.role };
   };
 }
 
@@ -47,5 +50,5 @@ function refused(reason: AssertionRefusal | 'replayed'): RequestError {
 
 /** Everyone is the same caller: for a server bound to loopback, on a developer's machine. */
 export function anyone(newId: () => string): Identify {
-  return () => Promise.resolve({ requestId: newId(), principal: 'local' });
+  return () => Promise.resolve({ requestId: newId(), principal: 'local', role: 'tenant-admin' });
 }

@@ -21,7 +21,7 @@ before(async () => {
       },
       (error: unknown) => {
         const failure = toRequestError(error);
-        sendJson(response, failure.status, errorBodyOf(failure, { requestId: 'r', language: 'en' }));
+        sendJson(response, failure.status, errorBodyOf(failure, { requestId: 'test', language: 'en' }));
         discardRest(request, 10 * MAX_BYTES);
       },
     );
@@ -103,13 +103,24 @@ describe('reading a multipart form', () => {
       400,
       'malformed_form',
     ],
+    [
+      'a part whose header is broken, with a file begun before it',
+      TYPE,
+      Buffer.concat([
+        part('file', Buffer.from('abc'), 'a.png'),
+        Buffer.from(`--${BOUNDARY}\r\nno header\r\n\r\nabc\r\n`),
+        part('om', Buffer.from('1')),
+      ]),
+      400,
+      'malformed_form',
+    ],
     ['what is no form at all', TYPE, Buffer.from('hello'), 400, 'malformed_form'],
     [
       'two files',
       TYPE,
       Buffer.concat([part('file', Buffer.from('a'), 'a.png'), part('other', Buffer.from('b'), 'b.png'), END]),
       422,
-      'form_too_large',
+      'field_unsupported',
     ],
     [
       'a field that comes twice',

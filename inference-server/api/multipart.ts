@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import busboy from 'busboy';
-import { messageOf, refusal, RequestError } from '../../foundation/errors.ts';
+import { messageOf, type RequestError } from '../../foundation/errors.ts';
+import { refusal, unsupportedField } from '../messages.ts';
 import { boundedChunks } from './body.ts';
 
 export interface Form {
@@ -9,7 +10,8 @@ export interface Form {
   files: Map<string, Buffer>;
 }
 
-const LIMITS = { files: 1, fields: 20, parts: 21, fieldNameSize: 100, fieldSize: 8192, headerPairs: 20 };
+/** One file more than is accepted, so that the second can be named. */
+const LIMITS = { files: 2, fields: 20, parts: 21, fieldNameSize: 100, fieldSize: 8192, headerPairs: 20 };
 
 /**
  * Reads a multipart form with at most one file, under bounds for every count and size.
@@ -19,23 +21,26 @@ const LIMITS = { files: 1, fields: 20, parts: 21, fieldNameSize: 100, fieldSize:
 export async function readForm(request: IncomingMessage, maxBytes: number): Promise<Form> {
   const form: Form = { fields: new Map(), files: new Map() };
   let failure: RequestError | undefined;
+  let files = 0;
   const fail = (error: RequestError): void => {
     failure ??= error;
   };
   const parser = openParser(request);
   const closed = new Promise<void>((resolve) => {
     parser.once('close', resolve);
-    parser.once('error', (error) => {
+    // It may fail a second time when it is destroyed; an error that nobody hears would end the process.
+    parser.on('error', (error) => {
       fail(malformed(messageOf(error)));
       resolve();
     });
   });
   parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
-    if (nameTruncated || valueTruncated) fail(tooLarge(`the field ${name} is too long`));
-    else if (form.fields.has(name)) fail(repeated(name));
+    if (nameTruncated || valueTruncated) fail(tooLarge(LIMITS.fieldSize, `bytes in ${name.slice(0, 80)}`));
+    else if (form.fields.has(name)) fail(refusal('field_repeated', { field: name }));
     else form.fields.set(name, value);
   });
   parser.on('file', (name: string, stream: Readable) => {
+    if (++files > 1) fail(unsupportedField(name, 'one_picture'));
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('error', (error) => {
@@ -46,13 +51,13 @@ export async function readForm(request: IncomingMessage, maxBytes: number): Prom
     });
   });
   parser.on('filesLimit', () => {
-    fail(tooLarge(`it has more than ${LIMITS.files} file`));
+    fail(tooLarge(1, 'file'));
   });
   parser.on('fieldsLimit', () => {
-    fail(tooLarge(`it has more than ${LIMITS.fields} fields`));
+    fail(tooLarge(LIMITS.fields, 'fields'));
   });
   parser.on('partsLimit', () => {
-    fail(tooLarge(`it has more than ${LIMITS.parts} parts`));
+    fail(tooLarge(LIMITS.parts, 'parts'));
   });
 
   try {
@@ -79,11 +84,10 @@ export async function readForm(request: IncomingMessage, maxBytes: number): Prom
 function openParser(request: IncomingMessage): busboy.Busboy {
   const type = request.headers['content-type'] ?? '';
   if (!/^multipart\/form-data\s*(;|$)/i.test(type))
-    throw new RequestError(
-      415,
-      'media_type_unsupported',
-      `The body is ${type === '' ? 'of no declared type' : `declared as ${type}`}. Send multipart/form-data with the picture in the field file.`,
-    );
+    throw refusal('media_type_unsupported', {
+      found: type === '' ? 'of no declared type' : type,
+      expected: 'multipart/form-data',
+    });
   try {
     return busboy({ headers: { 'content-type': type }, limits: LIMITS });
   } catch (error) {
@@ -91,14 +95,10 @@ function openParser(request: IncomingMessage): busboy.Busboy {
   }
 }
 
-function malformed(why: string): RequestError {
-  return new RequestError(400, 'malformed_form', `The multipart form cannot be read: ${why}.`);
+function malformed(problem: string): RequestError {
+  return refusal('malformed_form', { problem });
 }
 
-function tooLarge(why: string): RequestError {
-  return new RequestError(422, 'form_too_large', `The form is not accepted: ${why}.`);
-}
-
-export function repeated(name: string): RequestError {
-  return refusal('field_repeated', { field: name });
+function tooLarge(limit: number, what: string): RequestError {
+  return refusal('form_too_large', { limit, what });
 }

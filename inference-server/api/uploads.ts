@@ -1,4 +1,4 @@
-import { refusal } from '../../foundation/errors.ts';
+import { refusal } from '../messages.ts';
 
 export interface Uploads {
   /** @throws RequestError `queue_full` when too many bodies are being read already. */
@@ -10,7 +10,7 @@ export function boundUploads(most: number): Uploads {
   let reading = 0;
   return {
     async during(read) {
-      if (reading >= most) throw refusal('queue_full', { limit: most, retryAfter: 2 });
+      if (reading >= most) throw refusal('queue_full', { retryAfter: 2 });
       reading++;
       try {
         return await read();

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { messageOf, refusal } from '../../foundation/errors.ts';
+import { messageOf, RequestError } from '../../foundation/errors.ts';
 import { damaged } from './probe.ts';
 import type { Raster } from './resample.ts';
 
@@ -38,7 +38,12 @@ export async function decode(
     return { data, width: info.width, height: info.height, channels: info.channels };
   } catch (error) {
     if (messageOf(error).startsWith('timeout:'))
-      throw refusal('image_decode_timeout', { limit: DECODE_SECONDS }, {}, error);
+      throw new RequestError(
+        422,
+        'image_decode_timeout',
+        `Reading the picture took longer than ${DECODE_SECONDS} s. Save it as a plain JPEG or PNG and send it again.`,
+        { cause: error },
+      );
     throw damaged(error);
   }
 }

@@ -1,4 +1,4 @@
-import { refusal, type RequestError } from '../../foundation/errors.ts';
+import { RequestError } from '../../foundation/errors.ts';
 import { frameCountOfGif, sniff } from './sniff.ts';
 
 export interface Probe {
@@ -9,15 +9,23 @@ export interface Probe {
   animated: boolean;
 }
 
+const ACCEPTED = 'Send a JPEG, PNG or WebP picture.';
+
 /**
  * What the first bytes of a picture say, read without decoding anything.
  * @throws RequestError `image_empty`, `image_unsupported`, `image_damaged`, `image_animated`, `image_too_large`.
  */
 export function probeImage(bytes: Uint8Array, maxPixels: number): Probe {
-  if (bytes.length === 0) throw refusal('image_empty');
+  if (bytes.length === 0) throw new RequestError(422, 'image_empty', `The picture has no bytes. ${ACCEPTED}`);
   const found = sniff(bytes);
   if (found === 'a GIF picture' && frameCountOfGif(bytes, 2) > 1) throw animated();
-  if (found !== 'jpeg' && found !== 'png' && found !== 'webp') throw refusal('image_unsupported', { found });
+  if (found !== 'jpeg' && found !== 'png' && found !== 'webp')
+    throw new RequestError(
+      415,
+      'image_unsupported',
+      `The file is ${found}, which this service does not read. ${ACCEPTED}`,
+      { details: { found } },
+    );
   const header = readHeader(found, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   if (header === undefined || header.width === 0 || header.height === 0) throw damaged();
   if (header.animated) throw animated();
@@ -26,15 +34,29 @@ export function probeImage(bytes: Uint8Array, maxPixels: number): Probe {
 }
 
 function animated(): RequestError {
-  return refusal('image_animated');
+  return new RequestError(
+    422,
+    'image_animated',
+    `The picture is animated, and this service works on single pictures. Send one frame of it as JPEG, PNG or WebP.`,
+  );
 }
 
 function tooLarge(width: number, height: number, maxPixels: number): RequestError {
-  return refusal('image_too_large', { width, height, maxPixels });
+  return new RequestError(
+    422,
+    'image_too_large',
+    `The picture has ${width} × ${height} pixels; at most ${maxPixels} in all are accepted. Make it smaller and send it again.`,
+    { details: { width, height, maxPixels } },
+  );
 }
 
 export function damaged(cause?: unknown): RequestError {
-  return refusal('image_damaged', {}, {}, cause);
+  return new RequestError(
+    422,
+    'image_damaged',
+    'The picture is damaged or cut off, and cannot be read to its end. Send the whole file again.',
+    { cause },
+  );
 }
 
 type Header = Omit<Probe, 'format'>;

@@ -8,6 +8,17 @@ export interface BackgroundRemoval {
   std: readonly [number, number, number];
   /** Applied to the graph's first output before it is stretched to 0..1. */
   activation: 'none' | 'sigmoid';
+  /** For a graph with one channel a class: the masks that it can give. */
+  classes?: readonly ClassMask[] | undefined;
+}
+
+/** A mask of a graph with one channel a class. */
+export interface ClassMask {
+  name: string;
+  /** The channels that belong to it, from 0. */
+  values: readonly number[];
+  /** Whether it answers a request that names none. */
+  byDefault: boolean;
 }
 
 /**

@@ -1,30 +1,43 @@
 import type { UsageEvent } from '../../contracts/usage-event.ts';
-import type { JobResult } from '../engine/model-engine.ts';
+import type { Job, JobResult } from '../engine/engine.ts';
+import { bytesOfOutput, bytesOfWork } from '../engine/fingerprint.ts';
 
-export interface Job {
-  id: string;
-  tenant: string;
-  service: string;
-  principal: string;
+/** A job as it was taken. */
+export interface Taken {
+  job: Job;
   model: UsageEvent['model'];
-  route: string;
-  pixels: number;
-  bytesIn: number;
-  executionProvider: string;
-  startedAt: Date;
+  createdAt: Date;
 }
 
-/** What a finished job consumed. A picture counts when it was made; the time of a failed run counts all the same. */
-export function usageEventOf(job: Job, result: JobResult, finishedAt: Date): UsageEvent {
-  const { pixels, startedAt, ...common } = job;
+/**
+ * What a finished job consumed. A picture counts when it was made, also when an equal job made it; the time of the
+ * model counts once, for the job that ran, and counts for a run that failed all the same.
+ */
+export function usageEventOf(
+  { job, model, createdAt }: Taken,
+  result: JobResult,
+  service: { tenant: string; service: string; finishedAt: Date },
+): UsageEvent {
+  const picture = job.work.kind === 'background-removal';
   return {
-    ...common,
+    id: job.id,
+    tenant: service.tenant,
+    service: service.service,
+    principal: job.principal,
+    model,
+    route: job.route,
     outcome: result.ok ? 'succeeded' : result.outcome,
     ...(result.ok ? {} : { code: result.error.code }),
-    units: { images: result.ok ? 1 : 0, pixels, computeMs: Math.round(result.timings.inferenceMs) },
-    queueMs: Math.round(result.queueMs),
-    bytesOut: result.ok ? result.bytes.length : 0,
-    startedAt: startedAt.toISOString(),
-    finishedAt: finishedAt.toISOString(),
+    units: {
+      images: picture && result.ok ? 1 : 0,
+      pixels: job.work.kind === 'background-removal' ? job.work.pixels : 0,
+      computeMs: Math.round(result.timings.inferenceMs),
+    },
+    queueMs: Math.round(result.timings.queueMs),
+    bytesIn: bytesOfWork(job.work),
+    bytesOut: result.ok ? bytesOfOutput(result.output) : 0,
+    executionProvider: result.executionProvider,
+    startedAt: createdAt.toISOString(),
+    finishedAt: service.finishedAt.toISOString(),
   };
 }

@@ -1,7 +1,16 @@
 import { messageOf, RequestError, UsageError } from '../../foundation/errors.ts';
 import { allowOnlyNeededLoaders } from '../imaging/decode.ts';
-import { type FromModelProcess, type JobTimings, toModelProcess } from './protocol.ts';
+import { memoryOfProcess } from './memory.ts';
+import {
+  type FromModelProcess,
+  type JobTimings,
+  type LoadOrder,
+  type Order,
+  type Output,
+  toModelProcess,
+} from './protocol.ts';
 import { removeBackground, warmUp } from './run.ts';
+import { zerosFor } from './tensors.ts';
 import { type LoadedModel, loadModel, UnusableModelError } from './session.ts';
 import { dieWithParent } from './watchdog.ts';
 
@@ -26,26 +35,68 @@ async function load(order: unknown): Promise<void> {
   try {
     maxPixels = message.maxPixels;
     const loaded = await loadModel(message);
-    await warmUp(loaded, message.model.name);
+    if (loaded.remover === undefined) await warmUpTensors(loaded);
+    else await warmUp(loaded.remover, message.model.name);
+    const placement = await placementAsAsked(loaded, message);
     model = loaded;
-    send({ type: 'ready', loadMs: performance.now() - started });
+    const { inputs, outputs } = loaded;
+    const loadMs = performance.now() - started;
+    send({ type: 'ready', loadMs, placement, inputs, outputs, ...memoryOfProcess() });
   } catch (error) {
     if (!(error instanceof UnusableModelError)) throw error;
     send({ type: 'unusable', code: error.code, message: error.message, permanent: error.permanent });
   }
 }
 
-async function run(loaded: LoadedModel, order: unknown): Promise<void> {
-  const message = toModelProcess.parse(order);
+/** With zeros, and 1 for sizes that may vary. A graph that does not take those is warm after its first job. */
+async function warmUpTensors(loaded: LoadedModel): Promise<void> {
+  const inputs = zerosFor(loaded.inputs);
+  if (inputs === undefined) return;
+  const timings = { preprocessMs: 0, inferenceMs: 0, postprocessMs: 0 };
+  await loaded.run({ kind: 'tensors', inputs }, timings).catch(() => undefined);
+}
+
+const PROVIDERS = {
+  cpu: 'CPUExecutionProvider',
+  cuda: 'CUDAExecutionProvider',
+  tensorrt: 'TensorrtExecutionProvider',
+  webgpu: 'WebGpuExecutionProvider',
+};
+
+/** @throws UnusableModelError when not one node ran where it should have. */
+async function placementAsAsked(
+  loaded: LoadedModel,
+  { model: { name }, executionProvider }: LoadOrder,
+): Promise<Record<string, number> | undefined> {
+  const placement = await loaded.placement();
+  if (placement === undefined || placement[PROVIDERS[executionProvider]] !== undefined) return placement;
+  const places = Object.entries(placement).map(([provider, nodes]) => `${nodes} on ${provider}`);
+  throw new UnusableModelError(
+    'model_on_other_provider',
+    `${name} was to run on ${executionProvider}, and none of its nodes did: ${places.join(', ') || 'it ran nowhere'}.`,
+    false,
+  );
+}
+
+async function work(loaded: LoadedModel, order: Order, timings: JobTimings): Promise<Output> {
+  if (order.kind === 'tensors') return loaded.run(order, timings);
+  if (loaded.remover === undefined)
+    throw new RequestError(422, 'task_unsupported', 'This model takes tensors, not pictures.');
+  const bytes = await removeBackground(loaded.remover, order.bytes, { ...order.options, maxPixels }, timings);
+  return { kind: 'background-removal', bytes };
+}
+
+async function run(loaded: LoadedModel, value: unknown): Promise<void> {
+  const message = toModelProcess.parse(value);
   if (message.type !== 'run') throw new Error('a model process loads once');
-  const { job, bytes, options } = message;
+  const { job, order } = message;
   const timings: JobTimings = { preprocessMs: 0, inferenceMs: 0, postprocessMs: 0 };
   try {
-    const result = await removeBackground(loaded, bytes, { ...options, maxPixels }, timings);
-    send({ type: 'done', job, bytes: result, timings });
+    const output = await work(loaded, order, timings);
+    send({ type: 'done', job, output, timings, ...memoryOfProcess() });
   } catch (error) {
     const { status, code, message: sentence } = refusal(error);
-    send({ type: 'refused', job, status, code, message: sentence, timings });
+    send({ type: 'refused', job, status, code, message: sentence, timings, ...memoryOfProcess() });
   }
 }
 
@@ -54,7 +105,7 @@ function refusal(error: unknown): RequestError {
   return new RequestError(
     500,
     'model_run_failed',
-    `The model failed on this picture: ${messageOf(error)}. Try another picture; if it keeps happening, tell your administrator.`,
+    `The model failed on this input: ${messageOf(error)}. Try another one; if it stays, tell your administrator.`,
   );
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
 import { createWorld, type World } from '../integration/gateway/setup.ts';
 import { freePorts } from '../support/program.ts';
-import { median } from './inference.ts';
+import { median } from './report.ts';
 
 /** Of a clock that counts a process' CPU time: Linux has 100 in a second wherever Node runs. */
 const TICKS_PER_SECOND = 100;

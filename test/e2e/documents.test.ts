@@ -97,6 +97,34 @@ describe('the documents', () => {
       }
   });
 
+  for (const [language, suffix] of Object.entries(LANGUAGES))
+    it(`about the inference server in ${language} have requests that work as they stand`, async () => {
+      const files = ['cutout.png', 'cutout.webp', 'edit.json', 'job.json'];
+      try {
+        const printed: string[] = [];
+        for (const block of await codeBlocks(`docs/inference${suffix}.md`, 'bash')) {
+          const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', block], {
+            cwd: checkout,
+            env: { ...shellEnvironment(), IMAGEPLANE_URL: product.url, IMAGEPLANE_KEY: product.key },
+          });
+          printed.push(stdout);
+        }
+        assert.equal(printed.length, 4);
+        assert.equal((await sharp(`${checkout}/cutout.png`).stats()).isOpaque, true);
+        const edit = JSON.parse(await readFile(`${checkout}/edit.json`, 'utf8')) as {
+          data: { b64_json: string }[];
+        };
+        const edited = sharp(Buffer.from(edit.data[0]?.b64_json ?? '', 'base64'));
+        assert.equal((await edited.stats()).isOpaque, false);
+        assert.match(printed[2] ?? '', /"state":"succeeded"/);
+        assert.equal((await sharp(`${checkout}/cutout.webp`).metadata()).format, 'webp');
+        assert.match(printed[3] ?? '', /"platform":"onnx_onnxv1".*"datatype":"FP32"/);
+      } finally {
+        for (const name of files) await rm(`${checkout}/${name}`, { force: true });
+        await product.database.query('TRUNCATE imageplane.usage_daily');
+      }
+    });
+
   it('put a Gradio page behind the gateway as the guide says', async () => {
     const page = await fetch(`${product.url}/s/demo/studio/`, {
       headers: { authorization: `Bearer ${product.key}` },
@@ -106,7 +134,7 @@ describe('the documents', () => {
   });
 
   it('say the same in both languages', async () => {
-    for (const path of ['README', 'docs/guides/gradio', 'examples/clients/README']) {
+    for (const path of ['README', 'docs/guides/gradio', 'docs/inference', 'examples/clients/README']) {
       const [english, chinese] = await Promise.all([
         readFile(`${path}.md`, 'utf8'),
         readFile(`${path}.zh.md`, 'utf8'),

@@ -190,7 +190,7 @@ describe('stopping', () => {
   });
 
   it('tells what it cannot finish within its grace to come again', async () => {
-    const server = await startReady({ models: { slow }, overrides: { queue: { depth: 40 } } });
+    const server = await startReady({ models: { slow }, overrides: { queue: { depth: 100 } } });
     const answers = Array.from({ length: 40 }, async () => remove(server));
     await untilPending(server, 40);
     assert.equal(await server.program.stop('SIGTERM'), 0);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import sharp from 'sharp';
+import { assertClose, difference } from '../support/difference.ts';
 import {
   formWith,
   type Inference,
@@ -18,11 +18,6 @@ const PHOTOS = {
   'astronaut-turned': 'test/parity/photos/astronaut-turned.jpg',
   'astronaut-alpha': 'test/parity/photos/astronaut-alpha.png',
 } as const;
-
-interface Difference {
-  mean: number;
-  max: number;
-}
 
 let intake: Intake;
 let server: Inference;
@@ -42,39 +37,10 @@ after(async () => {
   await intake.close();
 });
 
-async function pixels(png: Buffer | string): Promise<{ data: Buffer; channels: number; width: number }> {
-  const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
-  return { data, channels: info.channels, width: info.width };
-}
-
 async function ask(photo: string, fields: Record<string, string>): Promise<Buffer> {
   const response = await server.send('/api/remove', { body: formWith(await readFile(photo), fields) });
   assert.equal(response.status, 200, response.ok ? '' : await response.text());
   return Buffer.from(await response.arrayBuffer());
-}
-
-async function difference(given: Buffer, reference: string): Promise<Difference> {
-  const [ours, theirs] = await Promise.all([pixels(given), pixels(reference)]);
-  assert.equal(ours.width, theirs.width);
-  assert.equal(ours.data.length / ours.channels, theirs.data.length / theirs.channels);
-  let sum = 0;
-  let max = 0;
-  const channels = Math.min(ours.channels, theirs.channels);
-  const count = ours.data.length / ours.channels;
-  for (let pixel = 0; pixel < count; pixel++)
-    for (let channel = 0; channel < channels; channel++) {
-      const a = ours.data[pixel * ours.channels + channel] ?? 0;
-      const b = theirs.data[pixel * theirs.channels + channel] ?? 0;
-      sum += Math.abs(a - b);
-      max = Math.max(max, Math.abs(a - b));
-    }
-  return { mean: sum / (count * channels), max };
-}
-
-function assertClose(what: string, { mean, max }: Difference): void {
-  console.log(`${what}: differs from rembg's by ${mean.toFixed(4)}/255 on average, ${max}/255 at most`);
-  assert.ok(mean <= 1, `${what}: ${mean}/255 on average`);
-  assert.ok(max <= 8, `${what}: ${max}/255 at most`);
 }
 
 describe('with the same weights and photo', () => {

@@ -67,7 +67,8 @@ async function main(args: string[]): Promise<void> {
   await mkdir(path('./photos/'), { recursive: true });
   await script(environment, 'make_photos.py', { args: [path('../../examples/photos/'), path('./photos/')] });
   await writeJson(path('./reference/functions.json'), await script(environment, 'make_functions.py'));
-  console.log('made the photographs and functions.json');
+  await writeJson(path('./reference/removal.json'), await script(environment, 'make_removal.py'));
+  console.log('made the photographs, functions.json and removal.json');
   if (Object.keys(models).length === 0) return;
   const input = {
     photos: photos.map(path),

@@ -7,6 +7,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { v7 as newUuid } from 'uuid';
 import { signAssertion } from '../../contracts/assertion.ts';
 import { header } from '../../contracts/headers.ts';
+import type { Principal } from '../../contracts/principal.ts';
 import { usageEvent, type UsageEvent, usageIntakeRequest } from '../../contracts/usage-event.ts';
 import { tinyGraph, type TinyGraph } from './onnx.ts';
 import { freePorts, type RunningProgram, startProgram, until } from './program.ts';
@@ -74,7 +75,7 @@ export interface InferenceOptions {
 
 export type Send = (
   target: string,
-  init?: RequestInit & { id?: string; assertion?: string | undefined },
+  init?: RequestInit & { id?: string; assertion?: string | undefined; principal?: Partial<Principal> },
 ) => Promise<Response>;
 
 export interface Inference {
@@ -87,7 +88,7 @@ export interface Inference {
   send: Send;
   assert(
     target: string,
-    change?: Partial<{ id: string; aud: string; htm: string; at: Date }>,
+    change?: Partial<{ id: string; aud: string; htm: string; at: Date; principal: Partial<Principal> }>,
   ): Promise<string>;
   /** Adds up a metric over its labels that match. */
   metric(name: string, labels?: string): Promise<number>;
@@ -158,7 +159,7 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
           jti: change.id ?? newUuid(),
           htm: change.htm ?? 'POST',
           htu: target,
-          principal: PRINCIPAL,
+          principal: { ...PRINCIPAL, ...change.principal },
         },
         { kid: 'k1', privateKey },
         change.at ?? new Date(),
@@ -172,9 +173,10 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
     program: await start(),
     assert,
     async send(target, init = {}) {
-      const { id, ...rest } = init;
-      const assertion =
-        'assertion' in init ? init.assertion : await assert(target, id === undefined ? {} : { id });
+      const { id, principal = {}, ...rest } = init;
+      const htm = init.method ?? 'POST';
+      const change = { principal, htm, ...(id === undefined ? {} : { id }) };
+      const assertion = 'assertion' in init ? init.assertion : await assert(target, change);
       const headers = new Headers(init.headers);
       if (assertion !== undefined) headers.set(header.assertion, assertion);
       return fetch(`${url}${target}`, { method: 'POST', ...rest, headers });
@@ -209,7 +211,9 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
 }
 
 export async function untilReady(inference: Inference): Promise<void> {
-  await until('the inference server is ready', async () => (await inference.ready()).status === 200);
+  const isReady = async (): Promise<boolean> => (await inference.ready()).status === 200;
+  // Real weights take their time on a machine that has other work.
+  await until('the inference server is ready', isReady, 120_000);
 }
 
 /** A multipart body with a picture in `file`, and other fields. */

@@ -20,17 +20,17 @@ function varint(value: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
-function field(number: number, value: number | string | Buffer): Buffer {
+export function field(number: number, value: number | string | Buffer): Buffer {
   if (typeof value === 'number') return Buffer.concat([varint(number * 8 + VARINT), varint(value)]);
   const bytes = typeof value === 'string' ? Buffer.from(value) : value;
   return Buffer.concat([varint(number * 8 + BYTES), varint(bytes.length), bytes]);
 }
 
-function message(...fields: (Buffer | Buffer[])[]): Buffer {
+export function message(...fields: (Buffer | Buffer[])[]): Buffer {
   return Buffer.concat(fields.flat());
 }
 
-function tensor(name: string, dims: number[], values: Float32Array): Buffer {
+export function tensor(name: string, dims: number[], values: Float32Array): Buffer {
   return message(
     dims.map((dim) => field(1, dim)),
     field(2, FLOAT),
@@ -39,12 +39,14 @@ function tensor(name: string, dims: number[], values: Float32Array): Buffer {
   );
 }
 
-function valueInfo(name: string, dims: number[]): Buffer {
-  const shape = message(dims.map((dim) => field(1, field(1, dim))));
+export function valueInfo(name: string, dims: number[]): Buffer {
+  const shape = message(
+    dims.map((dim, axis) => field(1, dim === -1 ? field(2, `${name}_${axis}`) : field(1, dim))),
+  );
   return message(field(1, name), field(2, field(1, message(field(1, FLOAT), field(2, shape)))));
 }
 
-function conv(input: string, weights: string, output: string, padding: number): Buffer {
+export function conv(input: string, weights: string, output: string, padding: number): Buffer {
   const ints = (name: string, values: number[]): Buffer =>
     field(
       5,
@@ -71,12 +73,14 @@ export interface TinyGraph {
   height: number;
   /** How many convolutions of 64 channels stand between input and output, each about 75,000 operations a pixel. */
   work?: number;
+  /** The graph takes any size; then this is only what its pipeline says. */
+  anySize?: boolean;
 }
 
 const CHANNELS = 64;
 
 /** The mean of red, green and blue, whatever the amount of work: the convolutions in between change nothing. */
-export function tinyGraph({ width, height, work = 0 }: TinyGraph): Buffer {
+export function tinyGraph({ width, height, work = 0, anySize = false }: TinyGraph): Buffer {
   const spread = new Float32Array(CHANNELS * 3);
   for (let channel = 0; channel < CHANNELS; channel++) spread[channel * 3 + (channel % 3)] = 1;
   const identity = new Float32Array(CHANNELS * CHANNELS * 9);
@@ -84,6 +88,7 @@ export function tinyGraph({ width, height, work = 0 }: TinyGraph): Buffer {
   const mean = new Float32Array(CHANNELS).fill(0);
   mean.fill(1 / 3, 0, 3);
   const steps = Array.from({ length: work }, (_, i) => conv(`x${i}`, 'identity', `x${i + 1}`, 1));
+  const size = anySize ? [-1, -1] : [height, width];
   const graph = message(
     [conv('input', 'spread', 'x0', 0), ...steps, conv(`x${work}`, 'mean', 'output', 0)].map((node) =>
       field(1, node),
@@ -92,9 +97,53 @@ export function tinyGraph({ width, height, work = 0 }: TinyGraph): Buffer {
     field(5, tensor('spread', [CHANNELS, 3, 1, 1], spread)),
     field(5, tensor('identity', [CHANNELS, CHANNELS, 3, 3], identity)),
     field(5, tensor('mean', [1, CHANNELS, 1, 1], mean)),
-    field(11, valueInfo('input', [1, 3, height, width])),
-    field(12, valueInfo('output', [1, 1, height, width])),
+    field(11, valueInfo('input', [1, 3, ...size])),
+    field(12, valueInfo('output', [1, 1, ...size])),
   );
+  return modelOf(graph);
+}
+
+/** Element types by the number that ONNX gives them. */
+export const ELEMENT_TYPES = {
+  FP32: 1,
+  UINT8: 2,
+  INT8: 3,
+  UINT16: 4,
+  INT16: 5,
+  INT32: 6,
+  INT64: 7,
+  BYTES: 8,
+  BOOL: 9,
+  FP16: 10,
+  FP64: 11,
+  UINT32: 12,
+  UINT64: 13,
+} as const;
+
+/** Gives each input as it is: for each name, an output of the same name with `out_` before it. -1 is a free size. */
+export function identityGraph(
+  values: { name: string; datatype: keyof typeof ELEMENT_TYPES; shape: number[] }[],
+): Buffer {
+  const info = (name: string, datatype: keyof typeof ELEMENT_TYPES, shape: number[]): Buffer => {
+    const dims = shape.map((size, axis) =>
+      field(1, size === -1 ? field(2, `${name}_${axis}`) : field(1, size)),
+    );
+    const type = message(field(1, ELEMENT_TYPES[datatype]), field(2, message(dims)));
+    return message(field(1, name), field(2, field(1, type)));
+  };
+  const graph = message(
+    values.map(({ name }) =>
+      field(1, message(field(1, name), field(2, `out_${name}`), field(3, name), field(4, 'Identity'))),
+    ),
+    field(2, 'identity'),
+    values.map(({ name, datatype, shape }) => field(11, info(name, datatype, shape))),
+    values.map(({ name, datatype, shape }) => field(12, info(`out_${name}`, datatype, shape))),
+  );
+  return modelOf(graph);
+}
+
+/** A whole model of a graph. */
+export function modelOf(graph: Buffer): Buffer {
   return message(
     field(1, IR_VERSION),
     field(2, 'imageplane-tests'),

@@ -9,6 +9,8 @@ const START_LIMIT_MS = 60_000;
 
 export interface RunningProgram {
   child: ChildProcess;
+  /** Its configuration file. */
+  file: string;
   /** What it has logged so far. */
   log: () => string;
   /** SIGTERM, or the signal given; resolves with the exit code once it is gone. */
@@ -44,6 +46,7 @@ export async function startProgram(main: string, config: unknown): Promise<Runni
   });
   return {
     child,
+    file,
     log: () => log,
     async stop(signal = 'SIGTERM') {
       child.kill(signal);

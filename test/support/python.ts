@@ -37,7 +37,7 @@ interface BasePython {
  * /var/cache/imageplane as root, or the user's XDG cache) and taken from there ever after, without any network.
  * @throws Error saying what to install when there is no suitable Python, or the end of pip's output when a build fails.
  */
-export async function pythonEnvironment(name: 'rembg' | 'gradio'): Promise<PythonEnvironment> {
+export async function pythonEnvironment(name: 'rembg' | 'rembg-gpu' | 'gradio'): Promise<PythonEnvironment> {
   const requirements = join(requirementsFolder, `${name}.txt`);
   const base = await findPython();
   const key = createHash('sha256')

@@ -53,6 +53,8 @@ export function objectsOf(watched: Watched): Objects {
     imageServices: watched.imageServices.filter((service) => isStaying(service) && inside(service)),
     imageModels: watched.imageModels.filter(inside),
     clusterImageModels: [...watched.clusterImageModels],
+    // The API server takes no model without its digests.
+    unpinnedModels: [],
   };
 }
 
