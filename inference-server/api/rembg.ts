@@ -57,5 +57,8 @@ const get: Endpoint = {
 export const rembg: Surface = {
   prefixes: ['/api'],
   endpoints: [post, get],
-  errorBody: (error, message, requestId) => ({ detail: message, ...errorBodyWith(error, message, requestId) }),
+  errorBody: (error, message, requestId) => ({
+    detail: message,
+    ...errorBodyWith(error, message, requestId),
+  }),
 };
