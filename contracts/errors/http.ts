@@ -83,7 +83,7 @@ export const httpErrors = {
   origin_not_listed: {
     status: 403,
     en: 'Pages of this origin may not call from another one. An administrator of the platform can add it to "cors.origins".',
-    zh: '此来源的页面不得跨源调用。平台管理员可将其加入 "cors.origins"。',
+    zh: '此来源的页面不得跨源调用。平台管理员可将其加入“cors.origins”。',
   },
   cross_origin: {
     status: 403,

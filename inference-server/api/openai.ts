@@ -152,7 +152,7 @@ export const openai: Surface = {
         type: typeOf(error),
         param: typeof field === 'string' ? field : error.code === 'model_unknown' ? 'model' : null,
         code: error.code,
-        ...(requestId === undefined ? {} : { requestId }),
+        requestId,
       },
     };
   },
