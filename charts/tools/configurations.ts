@@ -9,23 +9,21 @@ const configMap = z.looseObject({
 
 /** By ConfigMap, what its program takes. Programs are ES modules: they are loaded as Node itself loads them. */
 async function schemas(): Promise<Readonly<Record<string, z.ZodType>>> {
-  const [{ gatewayConfig }, { apiConfig }, { modelStoreConfig }, { keysConfig }] = await Promise.all([
-    import('../../control-plane/gateway/config.ts'),
-    import('../../control-plane/api/config.ts'),
-    import('../../control-plane/model-store/config.ts'),
-    import('../../control-plane/keys/config.ts'),
-  ]);
+  const [{ gatewayConfig }, { apiConfig }, { modelStoreConfig }, { keysConfig }, { operatorConfig }] =
+    await Promise.all([
+      import('../../control-plane/gateway/config.ts'),
+      import('../../control-plane/api/config.ts'),
+      import('../../control-plane/model-store/config.ts'),
+      import('../../control-plane/keys/config.ts'),
+      import('../../operator/config.ts'),
+    ]);
   return {
-    'imageplane-gateway': withSharedLimits(gatewayConfig),
+    'imageplane-gateway': gatewayConfig,
     'imageplane-api': apiConfig,
     'imageplane-model-store': modelStoreConfig,
     'imageplane-keys': keysConfig,
+    'imageplane-operator': operatorConfig,
   };
-}
-
-/** The chart asks for shared limits; a gateway from before they were is held to all the rest. */
-function withSharedLimits(schema: z.ZodObject): z.ZodType {
-  return 'sharedLimits' in schema.shape ? schema : schema.extend({ sharedLimits: z.unknown().optional() });
 }
 
 /** Has every rendered configuration read by its program's own schema. @returns problems, one sentence each. */

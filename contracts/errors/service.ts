@@ -10,6 +10,16 @@ export const serviceErrors = {
     en: 'The service cannot be called now: {reason} Try again in {retryAfter} s.',
     zh: '服务暂时不可用：{reason}请在 {retryAfter} 秒后重试。',
   },
+  too_many_keys: {
+    status: 409,
+    en: '{place} has {limit} keys in force, the most there can be. Revoke what is not used: GET /api/v1/stale lists it.',
+    zh: '{place}生效中的密钥已达上限 {limit} 个。请吊销不再使用的密钥：GET /api/v1/stale 会列出它们。',
+  },
+  too_many_principals: {
+    status: 409,
+    en: '{place} has {limit} people and applications, the most there can be. Disable what is not used: GET /api/v1/stale lists it.',
+    zh: '{place}的人员和应用已达上限 {limit} 个。请停用不再使用的账号：GET /api/v1/stale 会列出它们。',
+  },
   ledger_busy: {
     status: 429,
     en: 'Too many requests of this tenant came at once to be counted against its quotas. Send them more slowly; try again in {retryAfter} s.',

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { RequestError } from '../../foundation/errors.ts';
+import { refusal } from '../../foundation/errors.ts';
 import type { Database } from '../database/schema.ts';
 
 /** All of them are in the snapshot that every gateway holds in memory, and takes up to 64 MiB of. */
@@ -9,7 +9,6 @@ export const most = {
 } as const;
 
 type What = keyof typeof most;
-const WORDS: Record<What, string> = { keys: 'keys in force', principals: 'people and applications' };
 
 /**
  * Whether the tenant may have one more. Others wait until the transaction ends, so that two cannot both be the last.
@@ -19,17 +18,13 @@ export async function demandRoom(db: Database, what: What, tenant: string, now: 
   await sql`SELECT pg_advisory_xact_lock(hashtext('imageplane'), hashtext(${what}))`.execute(db);
   const { ofTenant, inAll } = await (what === 'keys' ? countKeys : countPrincipals)(db, tenant, now);
   const limits = most[what];
-  const where =
-    ofTenant >= limits.ofTenant ? 'This tenant' : inAll >= limits.inAll ? 'This installation' : '';
-  if (where === '') return;
-  const limit = where === 'This tenant' ? limits.ofTenant : limits.inAll;
-  throw new RequestError(
-    409,
-    `too_many_${what}`,
-    `${where} has ${limit} ${WORDS[what]}, the most there can be. Revoke or disable what is not used: GET /api/v1/stale lists it.`,
-    { details: { limit } },
-  );
+  const code = `too_many_${what}` as const;
+  if (ofTenant >= limits.ofTenant) throw refusal(code, { place: TENANT, limit: limits.ofTenant });
+  if (inAll >= limits.inAll) throw refusal(code, { place: INSTALLATION, limit: limits.inAll });
 }
+
+const TENANT = { en: 'This tenant', zh: '该租户' };
+const INSTALLATION = { en: 'This installation', zh: '本系统' };
 
 interface Counts {
   ofTenant: number;

@@ -111,7 +111,7 @@ export const accountOperations: Operation[] = [
     },
     body: newAccount,
     answers: { 201: z.strictObject({ id: z.string(), login: z.string(), invitation }) },
-    errors: ['grant_exceeds_own', 'login_taken'],
+    errors: ['grant_exceeds_own', 'login_taken', 'too_many_principals'],
     ...{ subject, access },
     handle: async ({ caller, body }, context) => created(await createAccount(context, caller, body)),
   }),

@@ -152,7 +152,7 @@ export const applicationOperations: Operation[] = [
     body: newApplication,
     bodyLimit: '20kb',
     answers: { 201: secret.extend({ id: z.string() }).meta({ id: 'NewApplication' }) },
-    errors: ['grant_exceeds_own', 'secrets_key_missing'],
+    errors: ['grant_exceeds_own', 'too_many_keys', 'secrets_key_missing'],
     ...{ subject, access },
     handle: async ({ caller, body }, context) => created(await createApplication(of(context), caller, body)),
   }),
@@ -199,7 +199,7 @@ export const applicationOperations: Operation[] = [
     params: byId,
     body: rotation,
     answers: { 201: secret },
-    errors: [...errors, 'keys_full', 'secrets_key_missing'],
+    errors: [...errors, 'keys_full', 'too_many_keys', 'secrets_key_missing'],
     ...{ subject, access },
     handle: async ({ caller, params, body }, context) =>
       created(await rotateKey(of(context), caller, params.id, body)),

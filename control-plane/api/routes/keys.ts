@@ -54,7 +54,7 @@ export const keyOperations: Operation[] = [
     answers: {
       201: z.strictObject({ id: z.string(), key: z.string(), principal: z.string(), expiresAt: time }),
     },
-    errors: ['grant_exceeds_own'],
+    errors: ['grant_exceeds_own', 'too_many_keys'],
     ...{ subject, access },
     async handle({ caller, body }, { db, surroundings }) {
       demandGrantable(caller, body.role);
