@@ -167,7 +167,10 @@ describe('the definitions, on a real API server', () => {
       const { kind, metadata } = object;
       if (metadata['namespace'] !== undefined) metadata['namespace'] = world.namespace;
       const options = { dryRun: true, force: true };
-      assertAccepted(await world.apply(world.path(kind, metadata['name']), 'test', object, options));
+      const answer = await world.apply(world.path(kind, metadata['name']), 'test', object, options);
+      // Manifests that wait for `npm run models -- pin` are refused for the want of a digest.
+      if (JSON.stringify(object).includes('"sha256"') || !kind.endsWith('ImageModel')) assertAccepted(answer);
+      else assert.match(JSON.stringify(answer), /files\[0\]\.sha256: Required value/);
     }
     assert.ok(objects.length >= 4, `only ${objects.length} objects`);
   });
