@@ -249,8 +249,8 @@ export const messages = {
   },
   too_many_streams: {
     status: 503,
-    en: 'This server follows as many jobs as it can. Try again in {retryAfter} s, or ask for the state of the job instead.',
-    zh: '此服务器上的事件订阅已达上限。请在 {retryAfter} 秒后重试，或改为查询任务状态。',
+    en: 'Too many jobs are being followed already, by you or by all together. Try again in {retryAfter} s, or ask for the state of the job instead.',
+    zh: '您的或所有人的事件订阅已达上限。请在 {retryAfter} 秒后重试，或改为查询任务状态。',
   },
   // The engine.
   model_not_ready: {

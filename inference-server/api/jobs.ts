@@ -11,6 +11,7 @@ import { answerOf, sendPicture } from './work.ts';
 
 const HEARTBEAT_MS = 15_000;
 const MAX_STREAMS = 200;
+const MAX_STREAMS_OF_ONE = 20;
 const MAX_LISTED = 100;
 const RETRY_SECONDS = 1;
 
@@ -157,7 +158,8 @@ function contentTypeOf(bytes: Uint8Array): string {
   return CONTENT_TYPES.get(bytes[0] ?? -1) ?? 'application/octet-stream';
 }
 
-let streams = 0;
+/** The principal of each stream that is open. */
+const streams = new Set<{ principal: string }>();
 
 const events: Endpoint = {
   method: 'GET',
@@ -177,12 +179,16 @@ const events: Endpoint = {
   },
   async handle(exchange) {
     const handle = handleOf(exchange);
-    if (streams >= MAX_STREAMS) throw refusal('too_many_streams', { retryAfter: 5 });
-    streams++;
+    const { principal } = exchange.caller;
+    const own = [...streams].filter((each) => each.principal === principal);
+    if (streams.size >= MAX_STREAMS || own.length >= MAX_STREAMS_OF_ONE)
+      throw refusal('too_many_streams', { retryAfter: 5 });
+    const open = { principal };
+    streams.add(open);
     try {
       await stream(exchange, handle);
     } finally {
-      streams--;
+      streams.delete(open);
     }
   },
 };
@@ -199,6 +205,7 @@ async function stream({ response, departed, language }: Exchange, handle: JobHan
     departed.addEventListener('abort', () => {
       resolve();
     });
+    if (departed.aborted) resolve();
     let number = 0;
     stop = handle.subscribe((state) => {
       const data = JSON.stringify(viewOf(handle, state, language));
