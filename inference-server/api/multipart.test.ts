@@ -103,6 +103,17 @@ describe('reading a multipart form', () => {
       400,
       'malformed_form',
     ],
+    [
+      'a part whose header is broken, with a file begun before it',
+      TYPE,
+      Buffer.concat([
+        part('file', Buffer.from('abc'), 'a.png'),
+        Buffer.from(`--${BOUNDARY}\r\nno header\r\n\r\nabc\r\n`),
+        part('om', Buffer.from('1')),
+      ]),
+      400,
+      'malformed_form',
+    ],
     ['what is no form at all', TYPE, Buffer.from('hello'), 400, 'malformed_form'],
     [
       'two files',

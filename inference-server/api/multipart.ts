@@ -25,7 +25,8 @@ export async function readForm(request: IncomingMessage, maxBytes: number): Prom
   const parser = openParser(request);
   const closed = new Promise<void>((resolve) => {
     parser.once('close', resolve);
-    parser.once('error', (error) => {
+    // It may fail a second time when it is destroyed; an error that nobody hears would end the process.
+    parser.on('error', (error) => {
       fail(malformed(messageOf(error)));
       resolve();
     });
