@@ -20,6 +20,8 @@ const WARM_UP = 8_000;
 const HELP = `Measures what Imageplane costs on this machine, and says whether each bar is met.
 
 Usage: npm run bench [-- --requests N]
+       npm run bench -- watermark   the invisible watermark: what it survives, and how faint it is
+       npm run bench -- int8        fp32, fp16, dynamic and static int8 of one model, side by side
 
   --requests N   cut-outs of 1024 by 1024 in each of the two ways (default 15)
 
@@ -160,6 +162,14 @@ function options(): { requests: number } {
     process.exit(2);
   }
 }
+
+/** Sections with a module of their own: each prints its tables and gives the exit code. */
+const OWN: Record<string, (() => Promise<number>) | undefined> = {
+  watermark: async () => (await import('./watermark.ts')).main(),
+  int8: async () => (await import('./int8.ts')).main(),
+};
+const own = OWN[process.argv[2] ?? ''];
+if (own !== undefined) process.exit(await own());
 
 const { requests } = options();
 const [processor] = cpus();
