@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { marksConfig } from './imaging/marks-config.ts';
 
 const address = z.strictObject({ host: z.string().min(1), port: z.int().min(0).max(65535) });
 
@@ -71,6 +72,8 @@ export const inferenceServerConfig = z
         maxPixels: z.int().positive().default(50_000_000),
       })
       .prefault({}),
+    /** Put into every cut-out; none by default. */
+    marks: marksConfig.prefault({}),
     usage: z.strictObject({
       url: z.url(),
       tokenFile: z.string().min(1),

@@ -151,6 +151,7 @@ function engineOf(
         executionProvider,
         threads: Math.max(1, Math.floor(threads / config.models.length)),
         maxPixels: limits.maxPixels,
+        marks: config.marks,
       }),
     now: () => performance.now(),
     random: Math.random,

@@ -1,4 +1,5 @@
 import type { Rgba } from '../imaging/composite.ts';
+import { outputFormats } from '../imaging/output-formats.ts';
 import { errorBodyOf, RequestError } from '../../foundation/errors.ts';
 import type { JobOptions } from '../worker/protocol.ts';
 import { readBody } from './body.ts';
@@ -6,7 +7,7 @@ import { invalidField, missingFile, oneOf, queryOf, unsupportedField } from './f
 import { readForm } from './multipart.ts';
 import type { Surface } from './surface.ts';
 
-const QUERY = ['model', 'output', 'format', 'alpha', 'background'] as const;
+const QUERY = ['model', 'output', 'format', 'quality', 'alpha', 'background'] as const;
 
 /** `POST /v1/cutouts`: the picture as the body itself or in a form's field `file`, the rest in the query. */
 export const native: Surface = {
@@ -25,7 +26,7 @@ async function readPicture(request: Parameters<Surface['read']>[0], maxBytes: nu
     throw new RequestError(
       415,
       'media_type_unsupported',
-      `The body is ${type === '' ? 'of no declared type' : `declared as ${type}`}. Send the picture itself with Content-Type image/jpeg, image/png or image/webp, or multipart/form-data with the field file.`,
+      `The body is ${type === '' ? 'of no declared type' : `declared as ${type}`}. Send the picture itself with Content-Type image/jpeg, image/png, image/webp or image/avif, or multipart/form-data with the field file.`,
     );
   const { fields, files } = await readForm(request, maxBytes);
   const [field] = fields.keys();
@@ -40,19 +41,28 @@ export function readCutoutQuery(url: string): { model: string | undefined; optio
   const query = queryOf(url, QUERY);
   const output = oneOf('output', query.get('output'), ['cutout', 'mask']);
   const background = readColour(query.get('background'));
+  const quality = readQuality(query.get('quality'));
   for (const field of ['alpha', 'background'])
     if (output === 'mask' && query.has(field)) throw unsupportedField(field, 'together with output=mask');
   return {
     model: query.get('model'),
     options: {
       output,
-      format: oneOf('format', query.get('format'), ['png', 'webp']),
+      format: oneOf('format', query.get('format'), outputFormats),
       alpha: oneOf('alpha', query.get('alpha'), ['straight', 'premultiplied']),
       colours: 'srgb',
       smoothMask: false,
       ...(background === undefined ? {} : { background }),
+      ...(quality === undefined ? {} : { quality }),
     },
   };
+}
+
+function readQuality(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const quality = /^\d{1,3}$/.test(value) ? Number(value) : 0;
+  if (quality < 1 || quality > 100) throw invalidField('quality', 'a whole number from 1 to 100', value);
+  return quality;
 }
 
 function readColour(value: string | undefined): Rgba | undefined {

@@ -4,7 +4,8 @@ import sharp from 'sharp';
 import { RequestError } from '../../foundation/errors.ts';
 import { samples } from '../../test/support/pixels.ts';
 import { decode } from './decode.ts';
-import { assertEncodable, encode, outputFormats } from './encode.ts';
+import { assertEncodable, encode } from './encode.ts';
+import { outputFormats } from './output-formats.ts';
 import type { Raster } from './resample.ts';
 
 const rgba: Raster = { data: samples(64 * 48 * 4), width: 64, height: 48, channels: 4 };

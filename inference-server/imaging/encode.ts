@@ -1,10 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { RequestError } from '../../foundation/errors.ts';
 import { putBehind, type Rgba } from './composite.ts';
+import type { OutputFormat } from './output-formats.ts';
 import type { Raster } from './resample.ts';
-
-export const outputFormats = ['png', 'jpeg', 'webp', 'avif'] as const;
-export type OutputFormat = (typeof outputFormats)[number];
 
 export interface EncodeOptions {
   /** 1 to 100; of `png`, which loses nothing, it is ignored. */

@@ -1,6 +1,7 @@
 import { RequestError } from '../../foundation/errors.ts';
 import type { Rgba } from './composite.ts';
-import { assertEncodable, encode, type EncodeOptions, type OutputFormat } from './encode.ts';
+import { assertEncodable, encode, type EncodeOptions } from './encode.ts';
+import type { OutputFormat } from './output-formats.ts';
 import type { Raster } from './resample.ts';
 import type { Watermark } from './watermark/watermark.ts';
 

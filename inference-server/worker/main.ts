@@ -1,5 +1,7 @@
 import { messageOf, RequestError, UsageError } from '../../foundation/errors.ts';
 import { allowOnlyNeededLoaders } from '../imaging/decode.ts';
+import { type Marks, openMarks } from '../imaging/marks.ts';
+import type { MarksConfig } from '../imaging/marks-config.ts';
 import { type FromModelProcess, type JobTimings, toModelProcess } from './protocol.ts';
 import { removeBackground, warmUp } from './run.ts';
 import { type LoadedModel, loadModel, UnusableModelError } from './session.ts';
@@ -14,6 +16,7 @@ if (process.send === undefined)
   throw new UsageError('This is a part of the inference server, which starts it itself.');
 let model: LoadedModel | undefined;
 let maxPixels = 0;
+let marks: Marks = {};
 
 function send(message: FromModelProcess): void {
   process.send?.(message);
@@ -25,6 +28,7 @@ async function load(order: unknown): Promise<void> {
   const started = performance.now();
   try {
     maxPixels = message.maxPixels;
+    marks = await marksOf(message.marks);
     const loaded = await loadModel(message);
     await warmUp(loaded, message.model.name);
     model = loaded;
@@ -35,13 +39,21 @@ async function load(order: unknown): Promise<void> {
   }
 }
 
+/** @throws UnusableModelError: no picture may be given out without the marks that it should carry. */
+async function marksOf(config: MarksConfig): Promise<Marks> {
+  return openMarks(config).catch((error: unknown) => {
+    const message = `The marks of the configuration cannot be used: ${messageOf(error)}`;
+    throw new UnusableModelError('marks_unusable', message, true);
+  });
+}
+
 async function run(loaded: LoadedModel, order: unknown): Promise<void> {
   const message = toModelProcess.parse(order);
   if (message.type !== 'run') throw new Error('a model process loads once');
   const { job, bytes, options } = message;
   const timings: JobTimings = { preprocessMs: 0, inferenceMs: 0, postprocessMs: 0 };
   try {
-    const result = await removeBackground(loaded, bytes, { ...options, maxPixels }, timings);
+    const result = await removeBackground(loaded, bytes, { ...options, maxPixels, marks }, timings);
     send({ type: 'done', job, bytes: result, timings });
   } catch (error) {
     const { status, code, message: sentence } = refusal(error);

@@ -1,7 +1,9 @@
 import { messageOf } from '../../foundation/errors.ts';
 import { cutOut, putBehind } from '../imaging/composite.ts';
 import { decode } from '../imaging/decode.ts';
-import { encode } from '../imaging/encode.ts';
+import { assertEncodable, encode } from '../imaging/encode.ts';
+import { finish } from '../imaging/finish.ts';
+import type { Marks } from '../imaging/marks.ts';
 import type { Raster } from '../imaging/resample.ts';
 import { toInput, toMask } from '../pipelines/background-removal.ts';
 import { smoothMask } from '../pipelines/mask-smoothing.ts';
@@ -12,15 +14,17 @@ import { type LoadedModel, UnusableModelError } from './session.ts';
 export async function removeBackground(
   model: LoadedModel,
   bytes: Uint8Array,
-  options: JobOptions & { maxPixels: number },
+  options: JobOptions & { maxPixels: number; marks: Marks },
   timings: JobTimings,
 ): Promise<Uint8Array> {
   const started = performance.now();
   const picture = await decode(bytes, options.colours, options.maxPixels);
+  assertEncodable(picture, options.format);
   const { mask, runStartedAt, inferenceMs } = await model.mask(picture);
   timings.preprocessMs = runStartedAt - started;
   timings.inferenceMs = inferenceMs;
-  const result = await encode(compose(picture, mask, options), options.format);
+  const marks = options.output === 'mask' ? {} : options.marks;
+  const result = await finish(compose(picture, mask, options), { ...options, ...marks });
   timings.postprocessMs = performance.now() - runStartedAt - inferenceMs;
   return result;
 }

@@ -65,6 +65,7 @@ export const ROUTES: readonly FuzzRoute[] = [
       model: ['tiny', 'none', ''],
       output: ['cutout', 'mask', 'outline', ''],
       format: ['png', 'webp', 'jpeg', 'avif', 'svg', ''],
+      quality: ['1', '100', '0', '101', '50.5', ''],
       alpha: ['straight', 'premultiplied', 'none'],
       background: ['#102030', '#10203080', '102030', '#zzz', '#'],
     },
