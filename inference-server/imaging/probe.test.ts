@@ -61,6 +61,13 @@ describe('probing a picture', () => {
     assert.equal(codeOf(png), 'image_too_large');
   });
 
+  it('refuses a side that is too long, however few pixels there are', async () => {
+    const png = await encoded(8, 8, 'png');
+    png.writeUInt32BE(65_536, 16);
+    png.writeUInt32BE(1, 20);
+    assert.equal(codeOf(png), 'image_too_large');
+  });
+
   it('sees an animated PNG', async () => {
     const png = await encoded(8, 8, 'png');
     const control = Buffer.alloc(20);

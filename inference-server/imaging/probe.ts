@@ -17,6 +17,8 @@ export interface Probe extends Header {
 const ACCEPTED = 'Send a JPEG, PNG, WebP or AVIF picture.';
 /** An AVIF also codes its alpha, its tiles' borders and a thumbnail, each as a picture of its own. */
 const CODED_SHARE = 3;
+/** As of JPEG: a resampler's weights take memory by the side, however low the picture is. */
+const LONGEST_SIDE = 65_535;
 
 /**
  * What the first bytes of a picture say, read without decoding anything.
@@ -38,7 +40,8 @@ export function probeImage(bytes: Uint8Array, maxPixels: number): Probe {
   if (header === undefined || header.width === 0 || header.height === 0) throw damaged();
   if (header.animated) throw animated();
   const { width, height, pixels = 0 } = header;
-  if (width * height > maxPixels || pixels > CODED_SHARE * maxPixels)
+  const longest = Math.max(width, height);
+  if (longest > LONGEST_SIDE || width * height > maxPixels || pixels > CODED_SHARE * maxPixels)
     throw tooLarge(width, height, maxPixels);
   return { format, width, height, animated: false };
 }
@@ -87,7 +90,7 @@ function tooLarge(width: number, height: number, maxPixels: number): RequestErro
   return new RequestError(
     422,
     'image_too_large',
-    `The picture has ${width} × ${height} pixels; at most ${maxPixels} in all are accepted. Make it smaller and send it again.`,
+    `The picture has ${width} × ${height} pixels; at most ${maxPixels} in all and ${LONGEST_SIDE} on a side are accepted. Make it smaller and send it again.`,
     { details: { width, height, maxPixels } },
   );
 }
