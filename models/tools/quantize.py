@@ -26,7 +26,6 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image, ImageOps
 
-METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
 # Everything that ONNX Runtime's CPU provider computes in 8 bits, or passes through in 8 bits without loss.
 QUANTIZED = ["Conv", "Relu", "MaxPool", "Concat", "Resize", "Add"]
 
@@ -127,8 +126,8 @@ def main(order: dict) -> None:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            calibrate_method=METHODS[order["calibration"]],
-            extra_options={"CalibMovingAverage": False},
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"CalibMovingAverage": order["calibration"] == "average"},
         )
     result = onnx.load(order["output"])
     operators: dict[str, int] = {}

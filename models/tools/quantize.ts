@@ -16,7 +16,8 @@ Usage: npm run quantize -- MODEL.onnx --manifest MODEL.yaml --photos FOLDER [opt
   --photos PATH         a photo, or a folder of photos, to calibrate with; may be given several times.
                         Take twenty or more like those that will be served
   --output FILE         where the result goes (default: MODEL-qdq.onnx in the working folder)
-  --calibration METHOD  minmax (default) or percentile
+  --calibration METHOD  average (default): the mean of each photo's range, so that one photo does not stretch it for
+                        all; or minmax: the widest range
   --keep PATTERN        leaves nodes whose name matches in 32 bits; may be given several times
   --float32 FILE        also writes the 32-bit form that it was made from
 
@@ -57,7 +58,7 @@ export interface QuantizeOrder {
   output: string;
   float32: string | null;
   photos: string[];
-  calibration: 'minmax' | 'percentile';
+  calibration: 'average' | 'minmax';
   keep: string[];
   pipeline: Pick<Manifest['spec']['pipeline'], 'size' | 'mean' | 'std'>;
 }
@@ -134,10 +135,10 @@ async function main(): Promise<void> {
     },
   });
   const [model, ...more] = positionals;
-  const { calibration = 'minmax' } = values;
+  const { calibration = 'average' } = values;
   if (values.help === true || model === undefined || more.length > 0 || values.manifest === undefined)
     throw new UsageMistake(HELP);
-  if (calibration !== 'minmax' && calibration !== 'percentile') throw new UsageMistake(HELP);
+  if (calibration !== 'average' && calibration !== 'minmax') throw new UsageMistake(HELP);
   const photos = await photosOf(values.photos ?? []);
   if (photos.length === 0) throw new UsageMistake(`There is no photo to calibrate with.\n\n${HELP}`);
   const described = manifest.parse(parse(await readFile(values.manifest, 'utf8')));

@@ -119,7 +119,7 @@ async function variants(
     output: statically,
     float32: full,
     photos: calibration.map(({ path }) => path),
-    calibration: 'minmax',
+    calibration: 'average',
     keep: [],
     pipeline: { ...half.pipeline, mean: [...half.pipeline.mean], std: [...half.pipeline.std] },
   });
