@@ -22,6 +22,7 @@ const HELP = `Measures what Imageplane costs on this machine, and says whether e
 Usage: npm run bench [-- --requests N]
        npm run bench -- watermark   the invisible watermark: what it survives, and how faint it is
        npm run bench -- int8        fp32, fp16, dynamic and static int8 of one model, side by side
+       npm run bench -- pictures    what stands around the model, part by part
 
   --requests N   cut-outs of 1024 by 1024 in each of the two ways (default 15)
 
@@ -167,6 +168,7 @@ function options(): { requests: number } {
 const OWN: Record<string, (() => Promise<number>) | undefined> = {
   watermark: async () => (await import('./watermark.ts')).main(),
   int8: async () => (await import('./int8.ts')).main(),
+  pictures: async () => (await import('./pictures.ts')).main(),
 };
 const own = OWN[process.argv[2] ?? ''];
 if (own !== undefined) process.exit(await own());
