@@ -1,5 +1,5 @@
 import { HALF, type Kernel, PRECISION_BITS } from './resample-kernel.ts';
-import type { Raster } from './resample.ts';
+import type { Raster } from './raster.ts';
 
 function clampedSample(sum: number): number {
   const sample = sum >> PRECISION_BITS;

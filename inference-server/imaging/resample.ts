@@ -1,14 +1,9 @@
+import type { Raster } from './raster.ts';
 import { kernelFor } from './resample-kernel.ts';
 import * as scalar from './resample-scalar.ts';
 import * as simd from './simd/resample-simd.ts';
 
-/** Pixels as rows of interleaved 8-bit samples. */
-export interface Raster {
-  data: Uint8Array;
-  width: number;
-  height: number;
-  channels: number;
-}
+export type { Raster } from './raster.ts';
 
 /**
  * Lanczos with three lobes, sample for sample what Pillow's `Image.resize(size, LANCZOS)` gives for modes L and RGB:

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { samples } from '../../../test/support/pixels.ts';
 import { kernelFor } from '../resample-kernel.ts';
 import * as scalar from '../resample-scalar.ts';
-import type { Raster } from '../resample.ts';
+import type { Raster } from '../raster.ts';
 import { generated } from './generate.ts';
 import * as simd from './resample-simd.ts';
 

@@ -1,5 +1,5 @@
 import type { Kernel } from '../resample-kernel.ts';
-import type { Raster } from '../resample.ts';
+import type { Raster } from '../raster.ts';
 import { RESAMPLE_WASM } from './resample.generated.ts';
 
 /*
