@@ -158,7 +158,7 @@ export const messages = {
   image_unsupported: {
     status: 415,
     en: 'The file is not of a kind that this service reads.',
-    zh: '此服务不读取这种文件。请发送受支持格式的图片，例如 JPEG、PNG 或 WebP。',
+    zh: '此服务不读取这种文件。请发送受支持格式的图片，例如 JPEG、PNG、WebP 或 AVIF。',
   },
   image_animated: {
     status: 422,
