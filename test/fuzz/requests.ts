@@ -124,11 +124,11 @@ function json(template: unknown, file: Buffer, random: Random): Buffer {
 }
 
 function mutateJson(node: unknown, random: Random): unknown {
-  if (random.chance(0.1)) return replacement(random);
+  if (random.chance(0.04)) return replacement(random);
   if (Array.isArray(node)) return node.map((item) => mutateJson(item, random));
   if (typeof node !== 'object' || node === null) return node;
-  const entries = Object.entries(node).filter(() => random.chance(0.95));
-  if (random.chance(0.1)) entries.push([random.pick(STRANGE), replacement(random)]);
+  const entries = Object.entries(node).filter(() => random.chance(0.98));
+  if (random.chance(0.04)) entries.push([random.pick(STRANGE), replacement(random)]);
   return Object.fromEntries(entries.map(([key, item]) => [key, mutateJson(item, random)]));
 }
 

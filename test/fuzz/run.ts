@@ -138,6 +138,8 @@ export function seedOfCase(seed: number, number: number): number {
 interface FuzzAnswer {
   status: number;
   type: string;
+  /** Of the header: not every surface's body has one. */
+  code: string;
   body: Buffer;
 }
 
@@ -159,7 +161,8 @@ async function answerTo(url: string, agent: Agent, made: FuzzRequest): Promise<F
     response.on('error', reject);
     response.on('end', () => {
       const type = response.headers['content-type'] ?? '';
-      resolve({ status: response.statusCode ?? 0, type, body: Buffer.concat(chunks) });
+      const code = String(response.headers['x-error-code'] ?? '');
+      resolve({ status: response.statusCode ?? 0, type, code, body: Buffer.concat(chunks) });
     });
   });
   outgoing.end(body);
@@ -167,36 +170,34 @@ async function answerTo(url: string, agent: Agent, made: FuzzRequest): Promise<F
 }
 
 /** Every answer is a 2xx with a body, or a 4xx with a reason that a person can read. */
-function judge({ status, type, body }: FuzzAnswer): { outcome: string; problem?: string } {
+function judge({ status, type, code, body }: FuzzAnswer): { outcome: string; problem?: string } {
   if (status >= 200 && status < 300)
     return body.length > 0
       ? { outcome: String(status) }
       : { outcome: String(status), problem: 'an empty answer' };
   if (status < 400 || status >= 500)
     return { outcome: String(status), problem: `${status} ${body.toString('utf8').slice(0, 300)}` };
-  const reason = reasonOf(type, body);
-  if (reason === undefined)
+  if (!hasReason(type, body) || code === '')
     return {
       outcome: String(status),
       problem: `${status} without a reason: ${body.toString('utf8').slice(0, 200)}`,
     };
-  return { outcome: `${status} ${reason.code}` };
+  return { outcome: `${status} ${code}` };
 }
 
 interface ErrorBody {
-  error?: { code?: string; message?: string } | string;
+  error?: { message?: string } | string;
   detail?: string;
 }
 
 /** In the shape of any surface: `error.message`, `error`, or `detail`. */
-function reasonOf(type: string, body: Buffer): { code: string } | undefined {
-  if (!type.startsWith('application/json')) return undefined;
+function hasReason(type: string, body: Buffer): boolean {
+  if (!type.startsWith('application/json')) return false;
   try {
     const { error, detail } = JSON.parse(body.toString('utf8')) as ErrorBody;
     const message = typeof error === 'string' ? error : (error?.message ?? detail);
-    if (typeof message !== 'string' || message.length < 15) return undefined;
-    return { code: typeof error === 'object' ? (error.code ?? '') : '' };
+    return typeof message === 'string' && message.length >= 15;
   } catch {
-    return undefined;
+    return false;
   }
 }
