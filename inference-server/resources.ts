@@ -1,15 +1,20 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { InferenceServerConfig } from './config.ts';
+import { cpuQuota } from './cpu-quota.ts';
 
 const MIB = 2 ** 20;
 const SHARE_FOR_MODELS = 0.8;
 
 /** Threads of one model: those that always run share the cores between them. */
 export function threadsPerModel(config: Pick<InferenceServerConfig, 'threads' | 'models'>): number {
-  // libuv counts the processors of the affinity mask, and no more than the quota of the control group (v1 and v2).
-  const threads = config.threads === 0 ? availableParallelism() : config.threads;
+  const threads = config.threads === 0 ? usableCores() : config.threads;
   const always = config.models.filter(({ load }) => load === 'always').length;
   return Math.max(1, Math.floor(threads / Math.max(1, always)));
+}
+
+/** Of the affinity mask, and no more than the quota of the control group gives, rounded down but to one at least. */
+export function usableCores(): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(cpuQuota() ?? Infinity)));
 }
 
 /** Bytes that all model processes together may hold. */
