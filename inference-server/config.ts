@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { type Address, address, tcpAddress } from '../foundation/address.ts';
+import { marksConfig } from './imaging/marks-config.ts';
 
 /** Where a program listens says who can reach it: there is no default. */
 function isOfThisMachine(listen: Address): boolean {
@@ -148,6 +149,8 @@ export const inferenceServerConfig = z
         timeoutSeconds: z.number().positive().max(120).default(15),
       })
       .prefault({}),
+    /** Put into every cut-out; none by default. */
+    marks: marksConfig.prefault({}),
     usage: z.strictObject({
       url: z.url(),
       tokenFile: z.string().min(1),

@@ -41,7 +41,14 @@ export function engineOptions(
     cache: cache === undefined ? undefined : { maxBytes: cache.maxMiB * MIB, ttlMs: cache.ttlSeconds * 1000 },
     kept: { maxJobs: jobs.maxKept, maxBytes: jobs.maxMiB * MIB, keepMs: jobs.keepSeconds * 1000 },
     start: (model) =>
-      startModelProcess({ type: 'load', model, executionProvider, threads, maxPixels: limits.maxPixels }),
+      startModelProcess({
+        type: 'load',
+        model,
+        executionProvider,
+        threads,
+        maxPixels: limits.maxPixels,
+        marks: config.marks,
+      }),
     usage: {
       full: () => outbox.full(),
       record: async (taken, result, finishedAt) =>

@@ -158,7 +158,7 @@ export const messages = {
   image_unsupported: {
     status: 415,
     en: 'The file is not of a kind that this service reads.',
-    zh: '此服务不读取这种文件。请发送受支持格式的图片，例如 JPEG、PNG 或 WebP。',
+    zh: '此服务不读取这种文件。请发送受支持格式的图片，例如 JPEG、PNG、WebP 或 AVIF。',
   },
   image_animated: {
     status: 422,
@@ -167,8 +167,8 @@ export const messages = {
   },
   image_too_large: {
     status: 422,
-    en: 'The picture has {width} × {height} pixels; at most {maxPixels} in all are accepted.',
-    zh: '图片为 {width} × {height} 像素，总像素数最多为 {maxPixels}。请缩小后重新发送。',
+    en: 'The picture has {width} × {height} pixels; at most {maxPixels} in all and 65535 on a side are accepted.',
+    zh: '图片为 {width} × {height} 像素，总像素数最多为 {maxPixels}，每边最多为 65535。请缩小后重新发送。',
   },
   image_damaged: {
     status: 422,

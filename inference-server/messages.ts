@@ -13,6 +13,10 @@ const reasons = {
   },
   parameters_in_query: { en: 'parameters belong in the query', zh: '参数应放在查询参数中' },
   with_mask: { en: 'it has no meaning together with output=mask', zh: '它与 output=mask 同用没有意义' },
+  with_png: {
+    en: 'png loses nothing and has no quality; send format=jpeg, webp or avif with it',
+    zh: 'png 是无损格式，没有质量参数；请与 format=jpeg、webp 或 avif 同用',
+  },
   no_vitmatte: {
     en: 'there is no ViTMatte; send vm=false, or leave it out',
     zh: '没有 ViTMatte；请发送 vm=false 或省略',

@@ -3,6 +3,8 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'Name of the model; the first of the service by default.': '模型名称；默认为服务的第一个模型。',
   'straight keeps the colours of the picture; premultiplied is what rembg gives.':
     'straight 保留图片原有颜色；premultiplied 与 rembg 的输出相同。',
+  'Of jpeg and webp (90 by default) and avif (60); png loses nothing and has none.':
+    '用于 jpeg 和 webp（默认 90）以及 avif（默认 60）；png 无损，没有此参数。',
   'Colour behind the cut-out, #RRGGBB or #RRGGBBAA with # sent as %23.':
     '主体后面的背景色，#RRGGBB 或 #RRGGBBAA，其中 # 写作 %23。',
   'Of a model with classes: which mask. Absent, all that the model gives, from top to bottom.':

@@ -45,8 +45,8 @@ type Schema = z.infer<typeof schema>;
 const text = {
   en: {
     title: 'Cut-outs from pictures',
-    what: 'This service takes a photo and gives its subject without the background, as a PNG or WebP picture with transparency.',
-    choose: 'A photo (JPEG, PNG or WebP)',
+    what: 'This service takes a photo and gives its subject without the background, as a PNG, WebP or AVIF picture with transparency, or as JPEG before a colour.',
+    choose: 'A photo (JPEG, PNG, WebP or AVIF)',
     send: 'Remove the background',
     program: 'From a program',
     curl: 'With the key that your console shows, sent to the address of this page:',
@@ -67,8 +67,8 @@ const text = {
   },
   zh: {
     title: '图片抠图',
-    what: '此服务接收一张照片，返回去除背景后的主体，格式为带透明度的 PNG 或 WebP 图片。',
-    choose: '照片（JPEG、PNG 或 WebP）',
+    what: '此服务接收一张照片，返回去除背景后的主体，格式为带透明度的 PNG、WebP 或 AVIF 图片，或衬有底色的 JPEG。',
+    choose: '照片（JPEG、PNG、WebP 或 AVIF）',
     send: '去除背景',
     program: '在程序中使用',
     curl: '使用控制台显示的密钥，发送到本页面的地址：',

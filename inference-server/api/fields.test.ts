@@ -162,6 +162,10 @@ describe('the query of /v1/cutouts', () => {
     assert.equal(code('output=mask&alpha=straight'), 'field_unsupported');
     assert.equal(code('background=red'), 'field_invalid');
     assert.equal(code('format=gif'), 'field_invalid');
+    assert.equal(code('quality=80'), 'field_unsupported');
+    for (const quality of ['0', '101', '50.5', '', 'high'])
+      assert.equal(code(`format=jpeg&quality=${quality}`), 'field_invalid');
+    assert.equal(readCutoutQuery('/?format=avif&quality=100').options.quality, 100);
     assert.equal(code('deadlineSeconds=0'), 'field_invalid');
     assert.equal(code('priority=first'), 'field_invalid');
     assert.deepEqual(readCutoutQuery('/?background=%23102030').options.background, [16, 32, 48, 255]);

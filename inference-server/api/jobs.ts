@@ -4,7 +4,7 @@ import type { Language } from '../../foundation/language.ts';
 import type { Job, JobHandle, JobState } from '../engine/engine.ts';
 import { errorBodyWith, refusal, sentence } from '../messages.ts';
 import { queryOf, readFields } from './fields.ts';
-import { BINARY } from './operation.ts';
+import { PICTURES } from './operation.ts';
 import { type Endpoint, type Exchange, pathPart, sendPlain } from './surface.ts';
 import { answerOf, sendPicture } from './work.ts';
 
@@ -131,7 +131,7 @@ const result: Endpoint = {
     responses: {
       200: {
         description: 'The cut-out or the mask.',
-        content: { 'image/png': BINARY, 'image/webp': BINARY },
+        content: PICTURES,
       },
     },
   },

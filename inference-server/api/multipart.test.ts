@@ -67,9 +67,10 @@ async function post(contentType: string, chunks: Uint8Array[]): Promise<Answer> 
 const BOUNDARY = 'boundary-of-the-test';
 const TYPE = `multipart/form-data; boundary=${BOUNDARY}`;
 
-function part(name: string, content: Uint8Array, fileName?: string): Buffer {
+function part(name: string | undefined, content: Uint8Array, fileName?: string): Buffer {
   const file = fileName === undefined ? '' : `; filename="${fileName}"\r\nContent-Type: image/png`;
-  const head = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${file}\r\n\r\n`;
+  const named = name === undefined ? '' : `; name="${name}"`;
+  const head = `--${BOUNDARY}\r\nContent-Disposition: form-data${named}${file}\r\n\r\n`;
   return Buffer.concat([Buffer.from(head), content, Buffer.from('\r\n')]);
 }
 
@@ -111,6 +112,20 @@ describe('reading a multipart form', () => {
         Buffer.from(`--${BOUNDARY}\r\nno header\r\n\r\nabc\r\n`),
         part('om', Buffer.from('1')),
       ]),
+      400,
+      'malformed_form',
+    ],
+    [
+      'a long field without a name',
+      TYPE,
+      Buffer.concat([part(undefined, Buffer.alloc(9000, 'x')), END]),
+      400,
+      'malformed_form',
+    ],
+    [
+      'a file without a name of its field',
+      TYPE,
+      Buffer.concat([part(undefined, Buffer.from('abc'), 'a.png'), END]),
       400,
       'malformed_form',
     ],

@@ -13,6 +13,8 @@ export interface Form {
 /** One file more than is accepted, so that the second can be named. */
 const LIMITS = { files: 2, fields: 20, parts: 21, fieldNameSize: 100, fieldSize: 8192, headerPairs: 20 };
 
+const NAMELESS = 'a part has no name';
+
 /**
  * Reads a multipart form with at most one file, under bounds for every count and size.
  * @throws RequestError `media_type_unsupported`, `malformed_form`, `field_repeated`, `form_too_large`, and what
@@ -34,20 +36,24 @@ export async function readForm(request: IncomingMessage, maxBytes: number): Prom
       resolve();
     });
   });
-  parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
-    if (nameTruncated || valueTruncated) fail(tooLarge(LIMITS.fieldSize, `bytes in ${name.slice(0, 80)}`));
+  // What the types do not say: of a part that gives no name there is none.
+  parser.on('field', (name: string | undefined, value, { nameTruncated, valueTruncated }) => {
+    if (name === undefined) fail(malformed(NAMELESS));
+    else if (nameTruncated || valueTruncated)
+      fail(tooLarge(LIMITS.fieldSize, `bytes in ${name.slice(0, 80)}`));
     else if (form.fields.has(name)) fail(refusal('field_repeated', { field: name }));
     else form.fields.set(name, value);
   });
-  parser.on('file', (name: string, stream: Readable) => {
-    if (++files > 1) fail(unsupportedField(name, 'one_picture'));
+  parser.on('file', (name: string | undefined, stream: Readable) => {
+    if (name === undefined) fail(malformed(NAMELESS));
+    else if (++files > 1) fail(unsupportedField(name, 'one_picture'));
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('error', (error) => {
       fail(malformed(messageOf(error)));
     });
     stream.on('end', () => {
-      form.files.set(name, Buffer.concat(chunks));
+      if (name !== undefined) form.files.set(name, Buffer.concat(chunks));
     });
   });
   parser.on('filesLimit', () => {

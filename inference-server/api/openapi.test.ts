@@ -6,7 +6,13 @@ import { documentIn, SURFACES } from './app.ts';
 interface Document {
   paths: Record<
     string,
-    Record<string, { parameters?: { name: string; in: string; schema: { type?: string } }[] }>
+    Record<
+      string,
+      {
+        parameters?: { name: string; in: string; schema: { type?: string; enum?: string[] } }[];
+        responses: Record<string, { content?: Record<string, unknown> }>;
+      }
+    >
   >;
 }
 
@@ -43,6 +49,22 @@ describe('the OpenAPI document', () => {
       (text) => !/\p{Script=Han}/u.test(text),
     );
     assert.deepEqual(english, []);
+  });
+
+  it('names every format of a result, wherever pictures are given', () => {
+    const { paths } = documentIn('en', '1') as unknown as Document;
+    const formats = ['png', 'jpeg', 'webp', 'avif'];
+    for (const path of ['/v1/cutouts', '/v1/jobs']) {
+      const parameters = paths[path]?.['post']?.parameters ?? [];
+      const schemaOf = (name: string) => parameters.find((each) => each.name === name)?.schema;
+      assert.deepEqual(schemaOf('format')?.enum, formats);
+      assert.equal(schemaOf('quality')?.type, 'integer');
+    }
+    for (const operation of [paths['/v1/cutouts']?.['post'], paths['/v1/jobs/{job}/result']?.['get']])
+      assert.deepEqual(
+        Object.keys(operation?.responses['200']?.content ?? {}),
+        formats.map((format) => `image/${format}`),
+      );
   });
 
   it('gives parameters the types that they mean', () => {

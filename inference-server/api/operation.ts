@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import type { Language } from '../../foundation/language.ts';
+import { outputFormats } from '../imaging/output-formats.ts';
 
 /** Bytes that are no text. */
 export const BINARY = z.string().meta({ format: 'binary', contentMediaType: 'application/octet-stream' });
+
+/** A result, in whichever format was asked for. */
+export const PICTURES = Object.fromEntries(outputFormats.map((format) => [`image/${format}`, BINARY]));
 
 export type Content = Readonly<Record<string, z.ZodType>>;
 

@@ -26,6 +26,8 @@ export function cutOut(picture: Raster, mask: Uint8Array, style: AlphaStyle): Ra
   const ownAlpha = channels === 4 && style !== 'replaced';
   for (let pixel = 0, from = 0; pixel < pixels.length; pixel++, from += channels) {
     const coverage = mask[pixel] as number;
+    // Most of a picture is wholly outside, and there all that is multiplied is zero; memory begins as zero.
+    if (coverage === 0 && scaleColour) continue;
     const alpha = ownAlpha ? multiplyBytes(data[from + 3] as number, coverage) : coverage;
     let red = data[from] as number;
     let green = data[from + 1] as number;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { RequestError } from '../../foundation/errors.ts';
 import { samples } from '../../test/support/pixels.ts';
-import { probeImage } from './probe.ts';
+import { type InputFormat, inputFormats, probeImage } from './probe.ts';
 import { frameCountOfGif, sniff } from './sniff.ts';
 
 const MAX_PIXELS = 1_000_000;
@@ -19,13 +19,13 @@ function codeOf(bytes: Uint8Array): string {
   }
 }
 
-async function encoded(width: number, height: number, format: 'jpeg' | 'png' | 'webp'): Promise<Buffer> {
+async function encoded(width: number, height: number, format: InputFormat): Promise<Buffer> {
   return sharp(samples(width * height * 3), { raw: { width, height, channels: 3 } })
     .toFormat(format)
     .toBuffer();
 }
 
-const FORMATS = ['jpeg', 'png', 'webp'] as const;
+const FORMATS = inputFormats;
 
 describe('probing a picture', () => {
   it('reads format and size of what sharp writes', async () => {
@@ -58,6 +58,13 @@ describe('probing a picture', () => {
     const png = await encoded(8, 8, 'png');
     png.writeUInt32BE(30_000, 16);
     png.writeUInt32BE(30_000, 20);
+    assert.equal(codeOf(png), 'image_too_large');
+  });
+
+  it('refuses a side that is too long, however few pixels there are', async () => {
+    const png = await encoded(8, 8, 'png');
+    png.writeUInt32BE(65_536, 16);
+    png.writeUInt32BE(1, 20);
     assert.equal(codeOf(png), 'image_too_large');
   });
 

@@ -1,15 +1,24 @@
 import { RequestError } from '../../foundation/errors.ts';
+import { avifHeader } from './headers/avif.ts';
+import type { Header } from './headers/header.ts';
+import { jpegHeader, scanCountOfJpeg } from './headers/jpeg.ts';
+import { hidesMoreThan, pngHeader } from './headers/png.ts';
+import { webpHeader } from './headers/webp.ts';
 import { frameCountOfGif, sniff } from './sniff.ts';
 
-export interface Probe {
-  format: 'jpeg' | 'png' | 'webp';
-  /** As stored, before the orientation is applied. */
-  width: number;
-  height: number;
-  animated: boolean;
+/** What is decoded. Everything else is refused by its content, whatever it is called. */
+export const inputFormats = ['jpeg', 'png', 'webp', 'avif'] as const;
+export type InputFormat = (typeof inputFormats)[number];
+
+export interface Probe extends Header {
+  format: InputFormat;
 }
 
-const ACCEPTED = 'Send a JPEG, PNG or WebP picture.';
+const ACCEPTED = 'Send a JPEG, PNG, WebP or AVIF picture.';
+/** An AVIF also codes its alpha, its tiles' borders and a thumbnail, each as a picture of its own. */
+const CODED_SHARE = 3;
+/** As of JPEG: a resampler's weights take memory by the side, however low the picture is. */
+const LONGEST_SIDE = 65_535;
 
 /**
  * What the first bytes of a picture say, read without decoding anything.
@@ -19,25 +28,61 @@ export function probeImage(bytes: Uint8Array, maxPixels: number): Probe {
   if (bytes.length === 0) throw new RequestError(422, 'image_empty', `The picture has no bytes. ${ACCEPTED}`);
   const found = sniff(bytes);
   if (found === 'a GIF picture' && frameCountOfGif(bytes, 2) > 1) throw animated();
-  if (found !== 'jpeg' && found !== 'png' && found !== 'webp')
+  const format = inputFormats.find((candidate) => candidate === found);
+  if (format === undefined)
     throw new RequestError(
       415,
       'image_unsupported',
       `The file is ${found}, which this service does not read. ${ACCEPTED}`,
       { details: { found } },
     );
-  const header = readHeader(found, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const header = READERS[format](asBuffer(bytes));
   if (header === undefined || header.width === 0 || header.height === 0) throw damaged();
   if (header.animated) throw animated();
-  if (header.width * header.height > maxPixels) throw tooLarge(header.width, header.height, maxPixels);
-  return { format: found, ...header };
+  const { width, height, pixels = 0 } = header;
+  const longest = Math.max(width, height);
+  if (longest > LONGEST_SIDE || width * height > maxPixels || pixels > CODED_SHARE * maxPixels)
+    throw tooLarge(width, height, maxPixels);
+  return { format, width, height, animated: false };
+}
+
+const MOST_SCANS = 100;
+/** All scans together: a decoder goes over the whole picture for each. About ten seconds of one core. */
+const MOST_SCANNED_PIXELS = 1_000_000_000;
+const MOST_HIDDEN_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Looks through a whole file for what would cost a decoder far more than its size in pixels lets expect. Takes about a
+ * millisecond a megabyte, so it belongs into the process that decodes.
+ * @throws RequestError `image_too_costly`
+ */
+export function refuseCostly(bytes: Uint8Array, { format, width, height }: Probe): void {
+  if (format === 'jpeg') {
+    const most = Math.min(MOST_SCANS, Math.max(12, Math.floor(MOST_SCANNED_PIXELS / (width * height))));
+    if (scanCountOfJpeg(bytes, most + 1) > most)
+      throw tooCostly(`it is a progressive JPEG of more than ${most} scans`);
+  }
+  if (format === 'png' && hidesMoreThan(asBuffer(bytes), MOST_HIDDEN_BYTES))
+    throw tooCostly(`its colour profile and texts unpack to more than ${MOST_HIDDEN_BYTES} bytes`);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function tooCostly(why: string): RequestError {
+  return new RequestError(
+    422,
+    'image_too_costly',
+    `The picture is refused because ${why}. Save it again as a plain JPEG or PNG and send that.`,
+  );
 }
 
 function animated(): RequestError {
   return new RequestError(
     422,
     'image_animated',
-    `The picture is animated, and this service works on single pictures. Send one frame of it as JPEG, PNG or WebP.`,
+    `The picture is animated, and this service works on single pictures. Send one frame of it as JPEG, PNG, WebP or AVIF.`,
   );
 }
 
@@ -45,7 +90,7 @@ function tooLarge(width: number, height: number, maxPixels: number): RequestErro
   return new RequestError(
     422,
     'image_too_large',
-    `The picture has ${width} × ${height} pixels; at most ${maxPixels} in all are accepted. Make it smaller and send it again.`,
+    `The picture has ${width} × ${height} pixels; at most ${maxPixels} in all and ${LONGEST_SIDE} on a side are accepted. Make it smaller and send it again.`,
     { details: { width, height, maxPixels } },
   );
 }
@@ -59,86 +104,9 @@ export function damaged(cause?: unknown): RequestError {
   );
 }
 
-type Header = Omit<Probe, 'format'>;
-
-function readHeader(format: Probe['format'], bytes: Buffer): Header | undefined {
-  switch (format) {
-    case 'jpeg':
-      return jpegHeader(bytes);
-    case 'png':
-      return pngHeader(bytes);
-    case 'webp':
-      return webpHeader(bytes);
-  }
-}
-
-/** Walks the markers to the frame header (SOF0 to SOF15, without DHT, JPG and DAC, which share its range). */
-function jpegHeader(bytes: Buffer): Header | undefined {
-  let at = 2;
-  while (at + 4 <= bytes.length) {
-    if (bytes[at] !== 0xff) return undefined;
-    const marker = bytes[at + 1] as number;
-    if (marker === 0xff) {
-      at += 1;
-      continue;
-    }
-    if (isStandalone(marker)) {
-      at += 2;
-      continue;
-    }
-    if (isFrameHeader(marker)) {
-      if (at + 9 > bytes.length) return undefined;
-      return { height: bytes.readUInt16BE(at + 5), width: bytes.readUInt16BE(at + 7), animated: false };
-    }
-    at += 2 + bytes.readUInt16BE(at + 2);
-  }
-  return undefined;
-}
-
-function isStandalone(marker: number): boolean {
-  return marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
-}
-
-function isFrameHeader(marker: number): boolean {
-  return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-}
-
-/** IHDR, then the chunks up to the first IDAT: an `acTL` among them makes it an APNG. */
-function pngHeader(bytes: Buffer): Header | undefined {
-  if (bytes.length < 33 || bytes.toString('latin1', 12, 16) !== 'IHDR') return undefined;
-  const size = { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) };
-  let at = 33;
-  while (at + 8 <= bytes.length) {
-    const type = bytes.toString('latin1', at + 4, at + 8);
-    if (type === 'acTL') return { ...size, animated: true };
-    if (type === 'IDAT') break;
-    at += 12 + bytes.readUInt32BE(at);
-  }
-  return { ...size, animated: false };
-}
-
-const ANIMATION_FLAG = 0x02;
-
-function webpHeader(bytes: Buffer): Header | undefined {
-  if (bytes.length < 30) return undefined;
-  switch (bytes.toString('latin1', 12, 16)) {
-    case 'VP8X':
-      return {
-        width: bytes.readUIntLE(24, 3) + 1,
-        height: bytes.readUIntLE(27, 3) + 1,
-        animated: ((bytes[20] as number) & ANIMATION_FLAG) !== 0,
-      };
-    case 'VP8L': {
-      const packed = bytes.readUInt32LE(21);
-      return { width: (packed & 0x3fff) + 1, height: ((packed >>> 14) & 0x3fff) + 1, animated: false };
-    }
-    case 'VP8 ':
-      return {
-        width: bytes.readUInt16LE(26) & 0x3fff,
-        height: bytes.readUInt16LE(28) & 0x3fff,
-        animated: false,
-      };
-    default:
-      return undefined;
-  }
-}
+const READERS: Record<InputFormat, (bytes: Buffer) => (Header & { pixels?: number }) | undefined> = {
+  jpeg: jpegHeader,
+  png: pngHeader,
+  webp: webpHeader,
+  avif: avifHeader,
+};

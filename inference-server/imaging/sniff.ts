@@ -1,10 +1,12 @@
+import { brandsOf } from './headers/boxes.ts';
+
 /** Signatures by which a file is told from its first bytes; `offset` defaults to 0. */
 const SIGNATURES: readonly { name: string; hex: string; offset?: number }[] = [
   { name: 'jpeg', hex: 'ffd8ff' },
   { name: 'png', hex: '89504e470d0a1a0a' },
   { name: 'webp', hex: '57454250', offset: 8 },
   { name: 'a GIF picture', hex: '47494638' },
-  { name: 'an AVIF or HEIF picture', hex: '66747970', offset: 4 },
+  { name: 'avif', hex: '66747970', offset: 4 },
   { name: 'a TIFF picture', hex: '49492a00' },
   { name: 'a TIFF picture', hex: '4d4d002a' },
   { name: 'a BMP picture', hex: '424d' },
@@ -14,15 +16,24 @@ const SIGNATURES: readonly { name: string; hex: string; offset?: number }[] = [
   { name: 'a Photoshop document', hex: '38425053' },
   { name: 'a PDF document', hex: '25504446' },
   { name: 'a ZIP archive', hex: '504b0304' },
+  { name: 'a TIFF picture', hex: '49492b00' },
+  { name: 'a TIFF picture', hex: '4d4d002b' },
+  { name: 'a JPEG 2000 picture', hex: '0000000c6a502020' },
+  { name: 'a JPEG 2000 picture', hex: 'ff4fff51' },
+  { name: 'an OpenEXR picture', hex: '762f3101' },
+  { name: 'a Radiance picture', hex: '233f52414449414e4345' },
+  { name: 'a PostScript document', hex: '25215053' },
+  { name: 'gzip data', hex: '1f8b' },
 ];
 
-/** `jpeg`, `png`, `webp`, or words that name what else it is. */
+/** `jpeg`, `png`, `webp`, `avif`, or words that name what else it is. */
 export function sniff(bytes: Uint8Array): string {
   const head = Buffer.from(bytes.subarray(0, 1024));
   const match = SIGNATURES.find(({ hex, offset = 0 }) => {
     const signature = Buffer.from(hex, 'hex');
     return head.subarray(offset, offset + signature.length).equals(signature);
   });
+  if (match?.name === 'avif') return byBrand(brandsOf(head));
   if (match !== undefined) return match.name;
   const text = head
     .toString('utf8')
@@ -32,6 +43,13 @@ export function sniff(bytes: Uint8Array): string {
   if (/^<(!doctype html|html)/i.test(text)) return 'an HTML page';
   if (/^<\?xml/i.test(text)) return 'an XML document';
   return isText(text) ? 'text' : 'not a picture';
+}
+
+/** AVIF, HEIC and films share their box format; the brands tell them apart. */
+function byBrand(brands: string[]): string {
+  if (brands.some((brand) => /^(hei|hev|hvc)/.test(brand))) return 'a HEIC picture';
+  if (brands.some((brand) => brand === 'avif' || brand === 'avis')) return 'avif';
+  return brands.some((brand) => /^(mif|msf)/.test(brand)) ? 'a HEIF picture' : 'a film';
 }
 
 function isText(text: string): boolean {

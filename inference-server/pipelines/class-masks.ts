@@ -13,6 +13,15 @@ export function assertClass(model: string, { classes }: BackgroundRemoval, name:
   });
 }
 
+/** How many masks `toMasks` will give. */
+export function maskCount({ classes }: BackgroundRemoval, name: string | undefined): number {
+  return classes === undefined ? 1 : chosenOf(classes, name).length;
+}
+
+function chosenOf(classes: readonly ClassMask[], name: string | undefined): ClassMask[] {
+  return classes.filter((mask) => (name === undefined ? mask.byDefault : mask.name === name));
+}
+
 /**
  * The masks of a picture from the graph's first output: one of its first channel, or, of a model with classes, the one
  * named or all that are given by default.
@@ -25,8 +34,7 @@ export function toMasks(
 ): Uint8Array[] {
   const { classes } = pipeline;
   if (classes === undefined) return [toMask(output, pipeline, size)];
-  const chosen = classes.filter((mask) => (name === undefined ? mask.byDefault : mask.name === name));
-  return toClassMasks(output, pipeline, size, chosen);
+  return toClassMasks(output, pipeline, size, chosenOf(classes, name));
 }
 
 /**

@@ -1,5 +1,7 @@
 import { messageOf, RequestError, UsageError } from '../../foundation/errors.ts';
 import { allowOnlyNeededLoaders } from '../imaging/decode.ts';
+import { type Marks, openMarks } from '../imaging/marks.ts';
+import type { MarksConfig } from '../imaging/marks-config.ts';
 import { memoryOfProcess } from './memory.ts';
 import {
   type FromModelProcess,
@@ -23,6 +25,7 @@ if (process.send === undefined)
   throw new UsageError('This is a part of the inference server, which starts it itself.');
 let model: LoadedModel | undefined;
 let maxPixels = 0;
+let marks: Marks = {};
 
 function send(message: FromModelProcess): void {
   process.send?.(message);
@@ -34,6 +37,7 @@ async function load(order: unknown): Promise<void> {
   const started = performance.now();
   try {
     maxPixels = message.maxPixels;
+    marks = await marksOf(message.marks);
     const loaded = await loadModel(message);
     if (loaded.remover === undefined) await warmUpTensors(loaded);
     else await warmUp(loaded.remover, message.model.name);
@@ -46,6 +50,14 @@ async function load(order: unknown): Promise<void> {
     if (!(error instanceof UnusableModelError)) throw error;
     send({ type: 'unusable', code: error.code, message: error.message, permanent: error.permanent });
   }
+}
+
+/** @throws UnusableModelError: no picture may be given out without the marks that it should carry. */
+async function marksOf(config: MarksConfig): Promise<Marks> {
+  return openMarks(config).catch((error: unknown) => {
+    const message = `The marks of the configuration cannot be used: ${messageOf(error)}`;
+    throw new UnusableModelError('marks_unusable', message, true);
+  });
 }
 
 /** With zeros, and 1 for sizes that may vary. A graph that does not take those is warm after its first job. */
@@ -82,7 +94,8 @@ async function work(loaded: LoadedModel, order: Order, timings: JobTimings): Pro
   if (order.kind === 'tensors') return loaded.run(order, timings);
   if (loaded.remover === undefined)
     throw new RequestError(422, 'task_unsupported', 'This model takes tensors, not pictures.');
-  const bytes = await removeBackground(loaded.remover, order.bytes, { ...order.options, maxPixels }, timings);
+  const options = { ...order.options, maxPixels, marks };
+  const bytes = await removeBackground(loaded.remover, order.bytes, options, timings);
   return { kind: 'background-removal', bytes };
 }
 

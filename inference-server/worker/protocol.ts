@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { executionProvider, modelConfig } from '../config.ts';
+import { outputFormats } from '../imaging/output-formats.ts';
+import { marksConfig } from '../imaging/marks-config.ts';
 
 /** What the HTTP process and a model process say to each other, by structured clone over the fork's own channel. */
 
@@ -8,7 +10,8 @@ const colour = z.tuple([z.int(), z.int(), z.int(), z.int()]);
 /** What to make of one picture. */
 export const jobOptions = z.strictObject({
   output: z.enum(['cutout', 'mask']),
-  format: z.enum(['png', 'webp']),
+  format: z.enum(outputFormats),
+  quality: z.int().min(1).max(100).optional(),
   alpha: z.enum(['straight', 'premultiplied', 'replaced']),
   colours: z.enum(['srgb', 'as-stored']),
   smoothMask: z.boolean(),
@@ -79,6 +82,7 @@ export const toModelProcess = z.discriminatedUnion('type', [
     executionProvider,
     threads: z.int().positive(),
     maxPixels: z.int().positive(),
+    marks: marksConfig,
   }),
   z.strictObject({ type: z.literal('run'), job: z.int(), order }),
 ]);

@@ -1,9 +1,12 @@
 import { messageOf } from '../../foundation/errors.ts';
 import { cutOut } from '../imaging/composite.ts';
 import { decode } from '../imaging/decode.ts';
-import { encode } from '../imaging/encode.ts';
+import { assertEncodable, encode } from '../imaging/encode.ts';
+import { finish } from '../imaging/finish.ts';
+import type { Marks } from '../imaging/marks.ts';
 import type { Raster } from '../imaging/resample.ts';
 import { toInput, toMask } from '../pipelines/background-removal.ts';
+import { maskCount } from '../pipelines/class-masks.ts';
 import { compose } from '../pipelines/compose.ts';
 import type { JobOptions, JobTimings } from './protocol.ts';
 import { type BackgroundRemover, UnusableModelError } from './session.ts';
@@ -12,15 +15,20 @@ import { type BackgroundRemover, UnusableModelError } from './session.ts';
 export async function removeBackground(
   model: BackgroundRemover,
   bytes: Uint8Array,
-  options: JobOptions & { maxPixels: number },
+  options: JobOptions & { maxPixels: number; marks: Marks },
   timings: JobTimings,
 ): Promise<Uint8Array> {
   const started = performance.now();
   const picture = await decode(bytes, options.colours, options.maxPixels);
+  const { width, height } = picture;
+  // Several masks give several pictures, one above the other.
+  const count = maskCount(model.pipeline, options.classes);
+  assertEncodable({ width, height: height * count }, options.format);
   const { masks, runStartedAt, inferenceMs } = await model.masks(picture, options.classes);
   timings.preprocessMs = runStartedAt - started;
   timings.inferenceMs = inferenceMs;
-  const result = await encode(compose(picture, masks, options), options.format);
+  const marks = options.output === 'mask' ? {} : options.marks;
+  const result = await finish(compose(picture, masks, options), { ...options, ...marks });
   timings.postprocessMs = performance.now() - runStartedAt - inferenceMs;
   return result;
 }

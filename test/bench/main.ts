@@ -3,13 +3,26 @@ import { parseArgs } from 'node:util';
 import { catalogueModels } from '../support/models.ts';
 import { measureDecisions, measureProxy } from './control-plane.ts';
 import { runOnGpu, NO_GPU_EXIT_CODE } from './gpu.ts';
+import { measureInt8 } from './int8.ts';
 import { measureMemory } from './memory.ts';
+import { measurePictures } from './pictures.ts';
 import { measureProduct, photoOf } from './product.ts';
 import { againstRembg } from './rembg.ts';
 import { conclude, mib } from './report.ts';
+import { measureWatermark } from './watermark.ts';
 
 const MODEL = 'isnet-general-fp16';
-const PARTS = ['product', 'proxy', 'decide', 'rembg', 'memory', 'gpu'] as const;
+const PARTS = [
+  'product',
+  'proxy',
+  'decide',
+  'rembg',
+  'memory',
+  'pictures',
+  'watermark',
+  'int8',
+  'gpu',
+] as const;
 type Part = (typeof PARTS)[number];
 
 const HELP = `Measures what Imageplane costs on this machine, and says whether each bar is met.
@@ -22,6 +35,9 @@ Usage: npm run bench [-- PART …] [-- OPTIONS]
   decide    one decision at 200 custom roles and 2,000 grants, beside a naive one and at ten times the grants
   rembg     rembg's own server and ours in turn, each with its best thread setting (half an hour on two cores)
   memory    what one session holds and how fast it is, by the settings that bear on memory: a table
+  pictures  what stands around the model, part by part: a table
+  watermark the invisible watermark: what it survives, and how faint it is
+  int8      fp32, fp16, dynamic and static int8 of one model, side by side: a table
   gpu       "rembg" on a GPU, with --provider; what needs one is not run without it
 
 Without a part: product, proxy, decide and rembg.
@@ -91,21 +107,23 @@ const [processor] = cpus();
 console.log(
   `${cpus().length} × ${processor?.model ?? 'unknown'}, ${mib(totalmem())}, Node ${process.version}, ${MODEL}`,
 );
-const photos = [
-  await photoOf('examples/photos/astronaut.jpg'),
-  await photoOf('test/parity/photos/astronaut-turned.jpg'),
-];
-const bench = {
+const benchOn = async (executionProvider: string): Promise<Parameters<typeof againstRembg>[0]> => ({
   models: await catalogueModels(MODEL),
-  photos,
+  photos: [
+    await photoOf('examples/photos/astronaut.jpg'),
+    await photoOf('test/parity/photos/astronaut-turned.jpg'),
+  ],
   pairs,
   memoryRequests,
-  executionProvider: 'cpu',
-};
+  executionProvider,
+});
 if (parts.includes('product')) await measureProduct(MODEL, requests);
 if (parts.includes('proxy')) await measureProxy();
 if (parts.includes('decide')) measureDecisions();
-if (parts.includes('rembg')) await againstRembg(bench);
+if (parts.includes('rembg')) await againstRembg(await benchOn('cpu'));
 if (parts.includes('memory')) await measureMemory(MODEL);
-if (parts.includes('gpu')) await runOnGpu({ ...bench, executionProvider: provider });
+if (parts.includes('pictures')) await measurePictures();
+if (parts.includes('watermark')) await measureWatermark();
+if (parts.includes('int8')) await measureInt8();
+if (parts.includes('gpu')) await runOnGpu(await benchOn(provider));
 process.exitCode = conclude();

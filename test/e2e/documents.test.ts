@@ -99,7 +99,7 @@ describe('the documents', () => {
 
   for (const [language, suffix] of Object.entries(LANGUAGES))
     it(`about the inference server in ${language} have requests that work as they stand`, async () => {
-      const files = ['cutout.png', 'cutout.webp', 'edit.json', 'job.json'];
+      const files = ['cutout.png', 'cutout.avif', 'cutout.webp', 'edit.json', 'job.json'];
       try {
         const printed: string[] = [];
         for (const block of await codeBlocks(`docs/inference${suffix}.md`, 'bash')) {
@@ -109,16 +109,17 @@ describe('the documents', () => {
           });
           printed.push(stdout);
         }
-        assert.equal(printed.length, 4);
+        assert.equal(printed.length, 5);
         assert.equal((await sharp(`${checkout}/cutout.png`).stats()).isOpaque, true);
         const edit = JSON.parse(await readFile(`${checkout}/edit.json`, 'utf8')) as {
           data: { b64_json: string }[];
         };
         const edited = sharp(Buffer.from(edit.data[0]?.b64_json ?? '', 'base64'));
         assert.equal((await edited.stats()).isOpaque, false);
-        assert.match(printed[2] ?? '', /"state":"succeeded"/);
+        assert.match((await sharp(`${checkout}/cutout.avif`).metadata()).format, /avif|heif/);
+        assert.match(printed[3] ?? '', /"state":"succeeded"/);
         assert.equal((await sharp(`${checkout}/cutout.webp`).metadata()).format, 'webp');
-        assert.match(printed[3] ?? '', /"platform":"onnx_onnxv1".*"datatype":"FP32"/);
+        assert.match(printed[4] ?? '', /"platform":"onnx_onnxv1".*"datatype":"FP32"/);
       } finally {
         for (const name of files) await rm(`${checkout}/${name}`, { force: true });
         await product.database.query('TRUNCATE imageplane.usage_daily');

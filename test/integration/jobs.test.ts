@@ -96,10 +96,11 @@ describe('jobs', () => {
   });
 
   it('are followed by a bounded number of streams, which ends with those who leave', async () => {
-    const slow = [newUuid(), newUuid()];
+    // The last of them is still waiting when every stream has asked.
+    const slow = Array.from({ length: 8 }, () => newUuid());
     for (const id of slow) await submit('/v1/jobs?model=slow', { id });
     const leave = new AbortController();
-    const target = `/v1/jobs/${slow[1] ?? ''}/events`;
+    const target = `/v1/jobs/${slow.at(-1) ?? ''}/events`;
     const follow = (): Promise<Response> => server.send(target, { method: 'GET', signal: leave.signal });
     const answers = await Promise.all(Array.from({ length: 25 }, follow));
     const refused = answers.filter(({ status }) => status === 503);

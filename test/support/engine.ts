@@ -70,6 +70,7 @@ export async function startEngine(
         executionProvider: 'cpu',
         threads: 1,
         maxPixels: 50_000_000,
+        marks: {},
       });
       const entry: EngineWorld['processes'][number] = {
         model: model.name,
