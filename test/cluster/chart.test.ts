@@ -3,32 +3,28 @@ import { after, before, describe, it } from 'node:test';
 import { until } from '../support/program.ts';
 import { DMZ, type InstalledChart, installChart, STRANGE_HOST, SYSTEM } from './chart.ts';
 import { productImages } from './images.ts';
-import { foreignKubeconfig, openTestCluster, scriptPod, type TestCluster } from './testing.ts';
+import {
+  connectScript,
+  foreignKubeconfig,
+  isRefused,
+  openTestCluster,
+  scriptPod,
+  type TestCluster,
+} from './testing.ts';
 
 /** What these tests are about; the operator has tests of its own. */
 const PROGRAMS = ['postgres', 'api', 'model-store', 'gateway'];
 const IDLE = 'setInterval(() => {}, 1000)';
 const LIMIT_MS = 90_000;
 
-const TARGETS = {
-  api: ['imageplane-api', 8080],
-  snapshot: ['imageplane-api', 8081],
-  intake: ['imageplane-api-intake', 8082],
-  models: ['imageplane-model-store', 8080],
-  postgres: ['imageplane-postgres', 5432],
-} as const;
-
-/** Tries to connect to each; gives `through` or the reason. */
-const CONNECT = `
-const { connect } = await import('node:net');
-const results = {};
-await Promise.all(Object.entries(${JSON.stringify(TARGETS)}).map(([name, [service, port]]) => new Promise((resolve) => {
-  const socket = connect({ host: service + '.${SYSTEM}.svc', port, timeout: 3000 });
-  const done = (result) => { results[name] = result; socket.destroy(); resolve(); };
-  socket.on('connect', () => done('through')).on('error', (error) => done(error.code)).on('timeout', () => done('timeout'));
-})));
-console.log(JSON.stringify(results));
-`;
+const service = (name: string, port: number): readonly [string, number] => [`${name}.${SYSTEM}.svc`, port];
+const CONNECT = connectScript({
+  api: service('imageplane-api', 8080),
+  snapshot: service('imageplane-api', 8081),
+  intake: service('imageplane-api-intake', 8082),
+  models: service('imageplane-model-store', 8080),
+  postgres: service('imageplane-postgres', 5432),
+});
 
 interface Item {
   kind: string;
@@ -104,8 +100,7 @@ describe('the chart', { skip: foreignKubeconfig !== undefined }, () => {
 
   it('lets nobody in the cluster reach API, snapshot, intake, models or database, until its policies are lifted', async () => {
     await cluster.kubectl(['wait', '--for=condition=Ready', '--timeout=90s', 'pod/client']);
-    const shut = ({ ...results }: Record<string, string>): boolean =>
-      Object.values(results).every((result) => result === 'ECONNREFUSED' || result === 'timeout');
+    const shut = ({ ...results }: Record<string, string>): boolean => Object.values(results).every(isRefused);
     await until('all are shut', async () => shut(await reached()), LIMIT_MS);
     await chart.upgrade({ networkPolicies: { enabled: false } });
     const open = (results: Record<string, string>): boolean =>

@@ -136,3 +136,24 @@ export function serviceObject(namespace: string, name: string, ports: Record<str
     },
   };
 }
+
+/** Tries to connect to each host and port at once; prints, as JSON, `through` or the reason by its name. */
+export function connectScript(
+  targets: Readonly<Record<string, readonly [host: string, port: number]>>,
+): string {
+  return `
+const { connect } = await import('node:net');
+const results = {};
+await Promise.all(Object.entries(${JSON.stringify(targets)}).map(([name, [host, port]]) => new Promise((resolve) => {
+  const socket = connect({ host, port, timeout: 3000 });
+  const done = (result) => { results[name] = result; socket.destroy(); resolve(); };
+  socket.on('connect', () => done('through')).on('error', (error) => done(error.code)).on('timeout', () => done('timeout'));
+})));
+console.log(JSON.stringify(results));
+`;
+}
+
+/** Whether what `connectScript` printed of a target is what a NetworkPolicy does. */
+export function isRefused(result: string): boolean {
+  return result === 'ECONNREFUSED' || result === 'timeout';
+}
