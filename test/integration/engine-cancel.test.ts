@@ -32,7 +32,12 @@ const job = (change: Partial<Job> = {}): Job => ({
   ...change,
 });
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+/** Between two values, their mean. */
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2;
+}
 
 /** From the start of its process to the model being ready, as the engine sees it; of the last process. */
 function loadTime({ processes }: EngineWorld): number {
