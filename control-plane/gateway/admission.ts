@@ -92,6 +92,7 @@ export async function admit(
     };
   } catch (error) {
     limiter.giveBack(claims);
+    exchange.admittedAt = undefined;
     throw error;
   }
 }
