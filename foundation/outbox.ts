@@ -4,10 +4,6 @@ import { messageOf } from './errors.ts';
 import type { Logger } from './logger.ts';
 
 const SEGMENT_BYTES = 1024 * 1024;
-/** What comes within so long is delivered together. */
-const LINGER_MS = 20;
-/** A segment that may still grow is kept so long, since a new one costs two syncs. */
-const IDLE_MS = 1_000;
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 5_000;
 
@@ -71,8 +67,7 @@ export async function openOutbox<T>(options: OutboxOptions<T>): Promise<Outbox<T
   let wake: () => void = () => undefined;
   let stopSleeping: () => void = () => undefined;
 
-  /** That wait for delivery. */
-  const bytesOnDisk = (): number => segments.reduce((sum, { bytes, offset }) => sum + bytes - offset, 0);
+  const bytesOnDisk = (): number => segments.reduce((sum, segment) => sum + segment.bytes, 0);
 
   async function writableSegment(): Promise<{ handle: FileHandle; segment: Segment }> {
     if (writing !== undefined && writing.segment.bytes < SEGMENT_BYTES) return writing;
@@ -132,10 +127,9 @@ export async function openOutbox<T>(options: OutboxOptions<T>): Promise<Outbox<T
     while (!closed) {
       const [segment] = segments;
       try {
-        if (segment === undefined) await untilMore(60_000);
-        else if (segment.offset < segment.bytes) await deliverNext(segment);
-        else if (!isGrowing(segment) || (!(await untilMore(IDLE_MS)) && flushing === undefined))
-          await drop(segment);
+        if (segment !== undefined && segment.offset < segment.bytes) await deliverNext(segment);
+        else if (segment !== undefined && flushing === undefined) await drop(segment);
+        else await sleepUntilWoken(60_000);
         attempt = 0;
         failure = undefined;
       } catch (error) {
@@ -147,19 +141,7 @@ export async function openOutbox<T>(options: OutboxOptions<T>): Promise<Outbox<T
     }
   }
 
-  const isGrowing = (segment: Segment): boolean =>
-    !closed && writing?.segment === segment && segment.bytes < SEGMENT_BYTES;
-
-  /** Whether more came within that time. */
-  async function untilMore(ms: number): Promise<boolean> {
-    const before = pending;
-    await sleepUntilWoken(ms);
-    if (pending > before) await sleepUntilWoken(LINGER_MS, false);
-    return pending > before;
-  }
-
   async function sleepUntilWoken(ms: number, byAppend = true): Promise<void> {
-    if (closed) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       stopSleeping = () => {
@@ -196,7 +178,6 @@ export async function openOutbox<T>(options: OutboxOptions<T>): Promise<Outbox<T
       stopSleeping();
       await delivering;
       await flushing;
-      for (const segment of [...segments]) if (segment.offset === segment.bytes) await drop(segment);
       await writing?.handle.close();
     },
   };
