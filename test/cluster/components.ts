@@ -66,6 +66,8 @@ export function componentArguments(name: ComponentName, addresses: Addresses): s
       return [
         ...clients('controller-manager'),
         '--leader-elect=false',
+        // A quota that counts a kind which was defined a moment ago has no status until the next of these; 5 min by default.
+        '--resource-quota-sync-period=5s',
         '--bind-address=127.0.0.1',
         '--profiling=false',
         '--use-service-account-credentials=true',

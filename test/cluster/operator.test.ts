@@ -155,7 +155,14 @@ describe('the operator, on a cluster', { skip: foreignKubeconfig !== undefined }
     await isReady('tenant', 'demo', 'default');
     await cluster.kubectl(['apply', '--filename', EXAMPLES]);
     await isReady('tenant', 'other', 'default');
-    await cluster.apply([...scene.clients(), ...scene.failingServices]);
+    await cluster.apply(scene.clients());
+    const applied = (): Promise<boolean> =>
+      cluster.apply(scene.failingServices).then(
+        () => true,
+        () => false,
+      );
+    // The cluster's quota controller has to have heard of ImageServices first.
+    await until('the services fit into their quota', applied, LIMIT_MS);
     await isReady('imageservice', 'cutout', NAMESPACE);
     key = await chart.firstKey('demo');
     const png = sharp(await cutOut());
